@@ -1,0 +1,176 @@
+//! What an application is.
+//!
+//! Rules of this room: one method answers, two frame its life; nothing to be polled for readiness, no type parameters for
+//! bodies or errors; an `async fn` or a closure is enough.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{Environ, Finished, Result, ServerInfo, StartResponse};
+
+/// A web application: called once for each request.
+///
+/// Every `async fn(Environ, StartResponse) -> Result<Finished>` is one, and so is every closure of that shape.
+///
+/// # Cancel safety
+/// The future of a call can be dropped at any await (REQ-APP-05). What must survive belongs into a task of its own; what must be undone
+/// hangs on `Drop` or [`on_complete`](StartResponse::on_complete).
+///
+/// ```
+/// use http::StatusCode;
+/// use rwgi::{Application, Environ, Finished, Result, ServerInfo, StartResponse};
+///
+/// struct Greeter { greeting: String }
+///
+/// impl Application for Greeter {
+///     async fn call(&self, environ: Environ, start: StartResponse) -> Result<Finished> {
+///         start.respond(StatusCode::OK, (), format!("{}, {}!", self.greeting, environ.path_info()))
+///     }
+/// }
+/// # fn is_application(_: impl Application) {}
+/// # is_application(Greeter { greeting: "Hello".into() });
+/// # is_application(|_: Environ, start: StartResponse| async move { start.respond(StatusCode::OK, (), "") });
+/// ```
+pub trait Application: Send + Sync + 'static {
+    /// Answers one request.
+    ///
+    /// The response ends when the future returns. An `Err` becomes an error response while nothing is committed, and
+    /// aborts the message afterwards.
+    fn call(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> impl Future<Output = Result<Finished>> + Send;
+
+    /// Runs once before the server accepts anything; an error stops the server (REQ-LIFE-02).
+    ///
+    /// The default does not care, and that is no failure.
+    fn startup(&self, server: &ServerInfo) -> impl Future<Output = Result<()>> + Send {
+        let _ = server;
+        async { Ok(()) }
+    }
+
+    /// Runs once after the last exchange has ended.
+    fn shutdown(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+impl<F, Fut> Application for F
+where
+    F: Fn(Environ, StartResponse) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Finished>> + Send,
+{
+    #[inline]
+    fn call(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> impl Future<Output = Result<Finished>> + Send {
+        self(environ, start_response)
+    }
+}
+
+impl<A: Application> Application for Arc<A> {
+    #[inline]
+    fn call(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> impl Future<Output = Result<Finished>> + Send {
+        A::call(self, environ, start_response)
+    }
+
+    fn startup(&self, server: &ServerInfo) -> impl Future<Output = Result<()>> + Send {
+        A::startup(self, server)
+    }
+
+    fn shutdown(&self) -> impl Future<Output = ()> + Send {
+        A::shutdown(self)
+    }
+}
+
+/// The object-safe twin of [`Application`], which every application is.
+///
+/// Use it through [`SharedApplication`] where the type of an application must not show: a table of mounts, a plugin.
+#[async_trait]
+pub trait DynApplication: Send + Sync + 'static {
+    /// [`Application::call`].
+    async fn call_dyn(&self, environ: Environ, start_response: StartResponse) -> Result<Finished>;
+
+    /// [`Application::startup`].
+    async fn startup_dyn(&self, server: &ServerInfo) -> Result<()>;
+
+    /// [`Application::shutdown`].
+    async fn shutdown_dyn(&self);
+}
+
+#[async_trait]
+impl<A: Application> DynApplication for A {
+    async fn call_dyn(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
+        self.call(environ, start_response).await
+    }
+
+    async fn startup_dyn(&self, server: &ServerInfo) -> Result<()> {
+        self.startup(server).await
+    }
+
+    async fn shutdown_dyn(&self) {
+        self.shutdown().await;
+    }
+}
+
+/// Any application behind one type; cheap to clone, and an application again.
+///
+/// ```
+/// use http::StatusCode;
+/// use rwgi::{Environ, SharedApplication, StartResponse};
+///
+/// let mut mounts: Vec<(&str, SharedApplication)> = Vec::new();
+/// mounts.push(("/", SharedApplication::new(|_: Environ, start: StartResponse| async move {
+///     start.respond(StatusCode::OK, (), "any type")
+/// })));
+/// ```
+#[derive(Clone)]
+pub struct SharedApplication(Arc<dyn DynApplication>);
+
+impl SharedApplication {
+    /// Hides the type of an application.
+    pub fn new(application: impl DynApplication) -> Self {
+        Self(Arc::new(application))
+    }
+}
+
+impl From<Arc<dyn DynApplication>> for SharedApplication {
+    fn from(application: Arc<dyn DynApplication>) -> Self {
+        Self(application)
+    }
+}
+
+impl Application for SharedApplication {
+    #[inline]
+    fn call(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> impl Future<Output = Result<Finished>> + Send {
+        self.0.call_dyn(environ, start_response)
+    }
+
+    async fn startup(&self, server: &ServerInfo) -> Result<()> {
+        self.0.startup_dyn(server).await
+    }
+
+    async fn shutdown(&self) {
+        self.0.shutdown_dyn().await;
+    }
+}
+
+impl fmt::Debug for SharedApplication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SharedApplication").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+//! Environs made by hand, for tests and in-memory servers.
+//!
+//! Rules of this room: what a server would refuse is refused here, so that a test cannot rest on an impossible request.
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+
+use super::Environ;
+use crate::fields::{IntoName, IntoValue};
+use crate::{BodyLength, Connection, Error, Input, Result};
+
+/// Builds an [`Environ`]; `GET /` of `localhost` by HTTP/1.1 unless told otherwise.
+///
+/// ```
+/// use http::Method;
+/// let environ = rwgi::Environ::builder()
+///     .method(Method::POST)
+///     .uri("/submit")
+///     .header("content-type", "text/plain")
+///     .input("hello")
+///     .build()?;
+/// assert_eq!(environ.headers()["content-length"], "5");
+/// # Ok::<(), rwgi::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct EnvironBuilder {
+    method: Method,
+    uri: Option<Result<Uri>>,
+    version: Version,
+    headers: HeaderMap,
+    error: Option<Error>,
+    input: Input,
+    connection: Arc<Connection>,
+    mount: Option<String>,
+}
+
+impl EnvironBuilder {
+    /// The method.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// The request target.
+    #[must_use]
+    pub fn uri<U>(mut self, uri: U) -> Self
+    where
+        U: TryInto<Uri>,
+        U::Error: Into<http::Error>,
+    {
+        self.uri = Some(uri.try_into().map_err(|error| {
+            Error::application("the builder was given a malformed request target")
+                .with_source(error.into())
+        }));
+        self
+    }
+
+    /// The version of HTTP.
+    #[must_use]
+    pub fn version(mut self, version: Version) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Adds a field.
+    #[must_use]
+    pub fn header(mut self, name: impl IntoName, value: impl IntoValue) -> Self {
+        match name.into_name().and_then(|name| Ok((name, value.into_value()?))) {
+            Ok((name, value)) => {
+                self.headers.append(name, value);
+            }
+            Err(error) => self.error = Some(error),
+        }
+        self
+    }
+
+    /// The Host field.
+    #[must_use]
+    pub fn host(self, host: &str) -> Self {
+        self.header(HOST, host)
+    }
+
+    /// The content; Content-Length is set from it where it is exact.
+    #[must_use]
+    pub fn input(mut self, input: impl Into<Input>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// The facts of the connection.
+    #[must_use]
+    pub fn connection(mut self, connection: impl Into<Arc<Connection>>) -> Self {
+        self.connection = connection.into();
+        self
+    }
+
+    /// Mounts the application: moves this prefix of the path to `script_name`.
+    #[must_use]
+    pub fn script_name(mut self, prefix: impl Into<String>) -> Self {
+        self.mount = Some(prefix.into());
+        self
+    }
+
+    /// The environ.
+    ///
+    /// # Errors
+    /// A malformed target or field, or a mount that is no prefix of the path.
+    pub fn build(mut self) -> Result<Environ> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let uri = self.uri.unwrap_or_else(|| Ok(Uri::from_static("/")))?;
+        if self.version > Version::HTTP_10 && uri.authority().is_none() {
+            self.headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
+        }
+        if let BodyLength::Exact(length) = self.input.length() {
+            self.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+        }
+        let mut request = http::Request::new(());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = uri;
+        *request.version_mut() = self.version;
+        *request.headers_mut() = self.headers;
+        let mut environ = Environ::new(request.into_parts().0, self.input, self.connection);
+        if let Some(prefix) = self.mount
+            && !environ.shift_path(&prefix)
+        {
+            return Err(Error::application(format!(
+                "{prefix:?} is no prefix of the path {:?} that ends with a segment",
+                environ.path()
+            )));
+        }
+        Ok(environ)
+    }
+}

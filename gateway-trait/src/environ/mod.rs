@@ -1,0 +1,303 @@
+//! The environ: WSGI's dictionary of the request, with types.
+//!
+//! Rules of this room: raw octets are canonical and decoding is a view that may fail; `script_name ++ path_info` is
+//! the raw path, byte for byte, whatever middleware does; what is effective (a proxy's word) stands beside what is raw.
+
+mod builder;
+mod path;
+mod variables;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::{Extensions, HeaderMap, Method, Uri, Version, request};
+
+pub use self::builder::EnvironBuilder;
+pub use self::variables::Variable;
+use crate::{Capabilities, Connection, Endpoint, Input, Limits, Result, Scheme, ServerInfo};
+
+/// Everything an application can know of a request, and the request's content.
+///
+/// ```
+/// use rwgi::Environ;
+///
+/// let mut environ = Environ::builder().uri("/shop/caf%C3%A9?q=1").build()?;
+/// assert_eq!(environ.path_info(), "/shop/caf%C3%A9");
+/// assert!(environ.shift_path("/shop"));
+/// assert_eq!((environ.script_name(), environ.path_info()), ("/shop", "/caf%C3%A9"));
+/// assert_eq!(environ.path_info_decoded()?, "/café");
+/// assert_eq!(environ.query(), Some("q=1"));
+/// # Ok::<(), rwgi::Error>(())
+/// ```
+pub struct Environ {
+    head: request::Parts,
+    /// Where `script_name` ends in the raw path.
+    mount: usize,
+    input: Input,
+    connection: Arc<Connection>,
+    forwarded: Option<Box<Forwarded>>,
+}
+
+/// What a trusted proxy said of the request; each part that is `Some` is effective in place of the raw one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The client that the proxy saw.
+    pub peer: Option<Endpoint>,
+    /// The scheme by which the client reached the proxy.
+    pub scheme: Option<Scheme>,
+    /// The authority that the client asked the proxy for.
+    pub authority: Option<String>,
+}
+
+impl Environ {
+    /// An environ of a request head and its content, as a server makes it.
+    ///
+    /// The head is taken over as it is: the server has checked it (REQ-HTTP-01 and on).
+    #[inline]
+    pub fn new(head: request::Parts, input: Input, connection: Arc<Connection>) -> Self {
+        Self { head, mount: 0, input, connection, forwarded: None }
+    }
+
+    /// Builds an environ by hand: for tests and in-memory servers.
+    pub fn builder() -> EnvironBuilder {
+        EnvironBuilder::default()
+    }
+
+    /// The method: `REQUEST_METHOD`. Case-sensitive; any token can come.
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// Replaces the method, for middleware (a method override, HEAD by GET).
+    pub fn set_method(&mut self, method: Method) {
+        self.head.method = method;
+    }
+
+    /// The request target as it was parsed; absolute-form keeps its scheme and authority.
+    pub fn uri(&self) -> &Uri {
+        &self.head.uri
+    }
+
+    /// Replaces the target; what was mounted is forgotten (`script_name` is empty again).
+    pub fn set_uri(&mut self, uri: Uri) {
+        self.head.uri = uri;
+        self.mount = 0;
+    }
+
+    /// The raw path, neither decoded nor normalised; `*` for `OPTIONS *`.
+    pub fn path(&self) -> &str {
+        self.head.uri.path()
+    }
+
+    /// The part of the raw path by which this application was reached: `SCRIPT_NAME`, undecoded.
+    pub fn script_name(&self) -> &str {
+        &self.path()[..self.mount]
+    }
+
+    /// The rest of the raw path: `PATH_INFO`, undecoded.
+    pub fn path_info(&self) -> &str {
+        &self.path()[self.mount..]
+    }
+
+    /// `path_info`, percent-decoded.
+    ///
+    /// # Errors
+    /// A malformed escape, or octets that are not UTF-8: the client's fault, 400.
+    pub fn path_info_decoded(&self) -> Result<Cow<'_, str>> {
+        path::decode_text(self.path_info())
+    }
+
+    /// Moves `prefix` from the head of `path_info` to the end of `script_name`, where it ends with a segment; gives
+    /// whether it did.
+    ///
+    /// Both stay raw, and together they stay the path (REQ-ENV-05).
+    pub fn shift_path(&mut self, prefix: &str) -> bool {
+        match path::mount_length(self.path_info(), prefix) {
+            Some(length) => {
+                self.mount += length;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The query without its `?`, raw; `None` where there is no `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.head.uri.query()
+    }
+
+    /// The version of HTTP: `SERVER_PROTOCOL`.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// The request's fields, in the order in which each name came first; values are octets.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The request's fields, for middleware.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.head.headers
+    }
+
+    /// The effective scheme: `wsgi.url_scheme`.
+    pub fn scheme(&self) -> Scheme {
+        self.forwarded
+            .as_deref()
+            .and_then(|forwarded| forwarded.scheme)
+            .unwrap_or_else(|| self.connection.scheme())
+    }
+
+    /// The effective authority (`host` or `host:port`): a trusted proxy's, else that of an absolute-form target, else the
+    /// Host field; `None` only where HTTP/1.0 sent none.
+    pub fn authority(&self) -> Option<&str> {
+        if let Some(authority) =
+            self.forwarded.as_deref().and_then(|said| said.authority.as_deref())
+        {
+            return Some(authority);
+        }
+        match self.head.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.head.headers.get(HOST).and_then(|host| host.to_str().ok()),
+        }
+    }
+
+    /// The effective client: `REMOTE_ADDR` and `REMOTE_PORT`.
+    pub fn peer(&self) -> &Endpoint {
+        self.forwarded
+            .as_deref()
+            .and_then(|forwarded| forwarded.peer.as_ref())
+            .unwrap_or(&self.connection.peer)
+    }
+
+    /// What a trusted proxy said, if one did.
+    pub fn forwarded(&self) -> Option<&Forwarded> {
+        self.forwarded.as_deref()
+    }
+
+    /// Makes a trusted proxy's word effective; the raw facts stay as they are.
+    pub fn set_forwarded(&mut self, forwarded: Forwarded) {
+        self.forwarded = Some(Box::new(forwarded));
+    }
+
+    /// The raw facts of the connection.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The raw facts of the connection, to be kept.
+    pub fn share_connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection)
+    }
+
+    /// The server, as it told [`startup`](crate::Application::startup).
+    pub fn server(&self) -> &ServerInfo {
+        &self.connection.server
+    }
+
+    /// What an application may ask of this server.
+    pub fn capabilities(&self) -> &Capabilities {
+        self.server().capabilities()
+    }
+
+    /// What the server grants one exchange.
+    pub fn limits(&self) -> &Limits {
+        self.server().limits()
+    }
+
+    /// The request's content: `wsgi.input`.
+    pub fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// The request's content, to be read.
+    pub fn input_mut(&mut self) -> &mut Input {
+        &mut self.input
+    }
+
+    /// Takes the content out, leaving an empty one.
+    pub fn take_input(&mut self) -> Input {
+        std::mem::take(&mut self.input)
+    }
+
+    /// Puts other content in place, for middleware.
+    pub fn set_input(&mut self, input: Input) {
+        self.input = input;
+    }
+
+    /// Values that server and middleware add, by type.
+    pub fn extensions(&self) -> &Extensions {
+        &self.head.extensions
+    }
+
+    /// Values that server and middleware add, by type.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.head.extensions
+    }
+
+    /// The environ under CGI's and WSGI's names (`REQUEST_METHOD`, `PATH_INFO` decoded, `HTTP_ACCEPT`, …), for bridges.
+    ///
+    /// There is no `HTTP_PROXY`, and no variable for a field whose name holds an underscore on the wire (REQ-ENV-11).
+    ///
+    /// # Errors
+    /// The path holds a malformed escape: the client's fault, 400.
+    pub fn variables(&self) -> Result<Vec<Variable<'_>>> {
+        variables::variables(self)
+    }
+
+    /// The URL of the request, put together as PEP 3333 has it: scheme, authority, raw path, raw query.
+    ///
+    /// ```
+    /// let environ = rwgi::Environ::builder().uri("/a%20b?c").host("example.org").build()?;
+    /// assert_eq!(environ.url(), "http://example.org/a%20b?c");
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
+    pub fn url(&self) -> String {
+        let mut url = format!("{}://", self.scheme());
+        match self.authority() {
+            Some(authority) => url.push_str(authority),
+            None => {
+                let (name, port) = variables::server_name(self);
+                url.push_str(&name);
+                if port != self.scheme().default_port().to_string() {
+                    url.push(':');
+                    url.push_str(&port);
+                }
+            }
+        }
+        url.push_str(self.path());
+        if let Some(query) = self.query() {
+            url.push('?');
+            url.push_str(query);
+        }
+        url
+    }
+
+    /// The version as CGI and the wire spell it (`"HTTP/1.1"`).
+    pub fn protocol(&self) -> &'static str {
+        variables::protocol(self.version())
+    }
+
+    /// The request head and its content, for a gateway that hands them on; what was mounted is lost.
+    pub fn into_parts(self) -> (request::Parts, Input, Arc<Connection>) {
+        (self.head, self.input, self.connection)
+    }
+}
+
+impl fmt::Debug for Environ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environ")
+            .field("method", self.method())
+            .field("script_name", &self.script_name())
+            .field("path_info", &self.path_info())
+            .field("query", &self.query())
+            .field("version", &self.version())
+            .field("headers", self.headers())
+            .field("peer", self.peer())
+            .field("input", &self.input)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+//! The slot between the two halves of an exchange: the one place that knows where a response stands.
+//!
+//! Rules of this room: every change of phase goes through the table; the lock is held for moves of values only, never
+//! across a poll, a drop of foreign code, a callback or a wake-up.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::outcome::Callback;
+use super::phase::{Event, Phase};
+use crate::input::BoxBody;
+use crate::{Error, ResponseBody, ResponseHead, Result};
+
+/// A hook on the head of the response, registered by middleware.
+pub(crate) type HeadHook = Box<dyn FnOnce(&mut ResponseHead) -> Result<()> + Send>;
+
+/// Where informational responses go, on a server that has the capability.
+pub(crate) type InformationalSink = Box<dyn FnMut(StatusCode, HeaderMap) + Send>;
+
+/// What the application gave as its answer in one step.
+pub(crate) enum Whole {
+    Bytes(Bytes),
+    Pull(BoxBody),
+    /// The response of an inner exchange, passed on as it is.
+    Inner(ResponseBody),
+}
+
+pub(crate) struct Slot {
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    pub(crate) head: Option<ResponseHead>,
+    pub(crate) whole: Option<Whole>,
+    /// The one chunk that the gateway holds.
+    pub(crate) chunk: Bytes,
+    pub(crate) trailers: Option<Box<HeaderMap>>,
+    /// The exchange is over for the server's half: nobody will take another chunk.
+    pub(crate) closed: bool,
+    /// The method is HEAD, or the status forbids content: bytes are dropped.
+    pub(crate) bodyless: bool,
+    /// The declared length, and what was written of it.
+    pub(crate) declared: Option<u64>,
+    pub(crate) written: u64,
+    body_waker: Option<Waker>,
+    writer_waker: Option<Waker>,
+    pub(crate) callbacks: Vec<Callback>,
+    pub(crate) hooks: Vec<HeadHook>,
+    pub(crate) informational: Option<InformationalSink>,
+}
+
+impl Slot {
+    #[inline]
+    pub(crate) fn new(head_request: bool) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                phase: Phase::Waiting,
+                head: None,
+                whole: None,
+                chunk: Bytes::new(),
+                trailers: None,
+                closed: false,
+                bodyless: head_request,
+                declared: None,
+                written: 0,
+                body_waker: None,
+                writer_waker: None,
+                callbacks: Vec::new(),
+                hooks: Vec::new(),
+                informational: None,
+            }),
+        })
+    }
+
+    /// The state; a panic elsewhere while it was held leaves it usable, for each change is a single move.
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the exchange for the writer, wherever it lives now, and wakes it to learn so.
+    pub(crate) fn close(&self, event: Event) {
+        let waker = {
+            let mut state = self.lock();
+            state.closed = true;
+            state.step(event);
+            state.chunk = Bytes::new();
+            state.writer_waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Wakes the server's half after a change made outside its own poll.
+    pub(crate) fn wake_body(&self) {
+        let waker = self.lock().body_waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl State {
+    /// Moves on by the table; gives whether the event had a place.
+    #[inline]
+    pub(crate) fn step(&mut self, event: Event) -> bool {
+        match self.phase.after(event) {
+            Some(next) => {
+                self.phase = next;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes a head: runs the hooks, innermost last registered, and learns the declared length.
+    pub(crate) fn set_head(&mut self, head: ResponseHead) {
+        self.bodyless |= head.forbids_content();
+        self.declared = head.content_length();
+        self.head = Some(head);
+    }
+
+    /// Commits to `length` more bytes of content.
+    pub(crate) fn account(&mut self, length: usize) -> Result<()> {
+        let written = self.written + length as u64;
+        if let Some(declared) = self.declared.filter(|declared| written > *declared)
+            && !self.bodyless
+        {
+            return Err(Error::application(format!(
+                "the application writes {written} bytes or more where it declared {declared}; nothing of the surplus is sent"
+            ))
+            .with_requirement("REQ-BODY-05"));
+        }
+        self.written = written;
+        Ok(())
+    }
+
+    /// Whether all declared bytes were written, so that the held chunk waits for the application's return.
+    pub(crate) fn holds_last(&self) -> bool {
+        self.declared == Some(self.written)
+    }
+
+    /// Whether the chunk can go to the server now; the last declared one waits until the application has returned.
+    pub(crate) fn deliverable(&self, returned: bool) -> bool {
+        !self.chunk.is_empty() && (returned || !self.holds_last())
+    }
+
+    /// Gives the chunk to the server and room to the writer; the waker is to be woken once the lock is free.
+    pub(crate) fn take_chunk(&mut self, cx: &Context<'_>) -> (Bytes, Option<Waker>) {
+        let waker = self.writer_waker.take();
+        // A writer in this very task is polled again with the next demand; a wake-up would only cost a turn.
+        (std::mem::take(&mut self.chunk), waker.filter(|waker| !waker.will_wake(cx.waker())))
+    }
+
+    /// Waits, as the writer, until the held chunk is gone.
+    pub(crate) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<()>> {
+        if self.closed || self.phase.is_end() {
+            return Poll::Ready(Err(departed()));
+        }
+        if self.chunk.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        register(&mut self.writer_waker, cx);
+        Poll::Pending
+    }
+
+    /// The server's half, to be woken once the lock is free; `None` where it is polling this very task.
+    pub(crate) fn body_elsewhere(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        self.body_waker.take_if(|waker| !waker.will_wake(cx.waker()))
+    }
+
+    /// Waits, as the server's half, for a change by a writer elsewhere.
+    pub(crate) fn await_writer(&mut self, cx: &Context<'_>) {
+        register(&mut self.body_waker, cx);
+    }
+}
+
+fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}
+
+/// Nobody reads the response any more.
+#[cold]
+pub(crate) fn departed() -> Error {
+    Error::new(crate::Fault::Client, "the exchange is over: nobody takes the rest of the response")
+}

@@ -1,0 +1,298 @@
+//! The head of a response: status, fields, reason phrase; correct by construction.
+//!
+//! Rules of this room: a head that exists is sendable. Each change is checked where it is made, so that no later
+//! room validates it a second time: final status, no connection field, at most one numeric Content-Length.
+
+use http::header::CONTENT_LENGTH;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::fields::{IntoFields, IntoName, IntoValue, refuse_connection_field};
+use crate::{Error, Result};
+
+/// Status and fields of a response, held until the first byte of content commits them.
+///
+/// ```
+/// use http::{StatusCode, header::CONTENT_TYPE};
+/// use rwgi::ResponseHead;
+///
+/// let mut head = ResponseHead::new(StatusCode::OK, [(CONTENT_TYPE, "text/html")])?;
+/// head.insert("x-frame-options", "DENY")?;
+/// assert!(head.insert("connection", "close").is_err()); // the server's business
+/// # Ok::<(), rwgi::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ResponseHead {
+    status: StatusCode,
+    fields: HeaderMap,
+    content_length: Option<u64>,
+    extensions: Extensions,
+}
+
+/// The reason phrase of an HTTP/1 status line, where the application wants another than the registered one.
+///
+/// HTTP/2 has none; servers drop it there. Kept as an extension of the [`ResponseHead`] and of the response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReasonPhrase(HeaderValue);
+
+impl ReasonPhrase {
+    /// A phrase, checked against RFC 9112's `reason-phrase`.
+    ///
+    /// # Errors
+    /// The text holds a control character.
+    pub fn new(phrase: &str) -> Result<Self> {
+        phrase.into_value().map(Self)
+    }
+
+    /// The octets of the phrase.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl ResponseHead {
+    /// A head with the given status and fields.
+    ///
+    /// # Errors
+    /// The status is not final (below 200 or above 599), a name or value is malformed, a field belongs to the connection, or
+    /// Content-Length is no number or given twice with different values.
+    #[inline]
+    pub fn new(status: StatusCode, fields: impl IntoFields) -> Result<Self> {
+        check_status(status)?;
+        let mut head = Self {
+            status,
+            fields: HeaderMap::with_capacity(fields.count_hint()),
+            content_length: None,
+            extensions: Extensions::new(),
+        };
+        fields.append_to(&mut head)?;
+        Ok(head)
+    }
+
+    /// Takes over the head of an [`http::Response`], without its fields being copied.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_parts(mut parts: http::response::Parts) -> Result<Self> {
+        check_status(parts.status)?;
+        let mut declared = None;
+        for (name, value) in &parts.headers {
+            refuse_connection_field(name)?;
+            if name == CONTENT_LENGTH {
+                declared = Some(merge_length(declared, value)?);
+            }
+        }
+        if let Some(length) = declared {
+            // Said twice with the same value is said once (RFC 9110, section 8.6).
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Ok(Self {
+            status: parts.status,
+            fields: parts.headers,
+            content_length: declared,
+            extensions: parts.extensions,
+        })
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Replaces the status.
+    ///
+    /// # Errors
+    /// The status is not final.
+    pub fn set_status(&mut self, status: StatusCode) -> Result<()> {
+        check_status(status)?;
+        self.status = status;
+        Ok(())
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> &HeaderMap {
+        &self.fields
+    }
+
+    /// Adds a field beside those of the same name.
+    ///
+    /// # Errors
+    /// A malformed name or value, a field of the connection, a second and different Content-Length.
+    #[inline]
+    pub fn append(&mut self, name: impl IntoName, value: impl IntoValue) -> Result<()> {
+        let name = name.into_name()?;
+        let value = value.into_value()?;
+        refuse_connection_field(&name)?;
+        if name == CONTENT_LENGTH {
+            self.content_length = Some(merge_length(self.content_length, &value)?);
+            self.fields.try_insert(name, value)?;
+        } else {
+            self.fields.try_append(name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Sets a field, replacing all of the same name.
+    ///
+    /// # Errors
+    /// A malformed name or value, or a field of the connection.
+    pub fn insert(&mut self, name: impl IntoName, value: impl IntoValue) -> Result<()> {
+        let name = name.into_name()?;
+        let value = value.into_value()?;
+        refuse_connection_field(&name)?;
+        if name == CONTENT_LENGTH {
+            self.content_length = Some(merge_length(None, &value)?);
+        }
+        self.fields.try_insert(name, value)?;
+        Ok(())
+    }
+
+    /// Removes all fields of a name; gives the first value.
+    pub fn remove(&mut self, name: &HeaderName) -> Option<HeaderValue> {
+        if name == CONTENT_LENGTH {
+            self.content_length = None;
+        }
+        self.fields.remove(name)
+    }
+
+    /// The declared length of the content, in bytes.
+    pub fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    /// Sets the reason phrase of an HTTP/1 status line.
+    pub fn set_reason(&mut self, reason: ReasonPhrase) {
+        self.extensions.insert(reason);
+    }
+
+    /// Values that travel to the server beside the head, by type; they are never sent.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Values that travel to the server beside the head, by type; they are never sent.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// Whether a response with this status has no content whatever the method (204 and 304).
+    pub(crate) fn forbids_content(&self) -> bool {
+        self.status == StatusCode::NO_CONTENT || self.status == StatusCode::NOT_MODIFIED
+    }
+
+    pub(crate) fn into_response<B>(self, body: B) -> http::Response<B> {
+        let mut response = http::Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.fields;
+        *response.extensions_mut() = self.extensions;
+        response
+    }
+}
+
+#[inline]
+fn check_status(status: StatusCode) -> Result<()> {
+    if (200..600).contains(&status.as_u16()) { Ok(()) } else { Err(status_error(status)) }
+}
+
+#[cold]
+fn status_error(status: StatusCode) -> Error {
+    Error::application(format!(
+        "{} is not the status of a final response: use 200 to 599, and `inform` for an informational one",
+        status.as_u16()
+    ))
+    .with_requirement("REQ-RESP-05")
+}
+
+fn merge_length(declared: Option<u64>, value: &HeaderValue) -> Result<u64> {
+    let text = value.as_bytes();
+    let parsed = (!text.is_empty() && text.iter().all(u8::is_ascii_digit))
+        .then(|| std::str::from_utf8(text).ok().and_then(|digits| digits.parse().ok()))
+        .flatten();
+    match (parsed, declared) {
+        (None, _) => Err(Error::application(format!(
+            "Content-Length {value:?} is not a decimal number of bytes below 2^64"
+        ))
+        .with_requirement("REQ-RESP-09")),
+        (Some(length), Some(earlier)) if length != earlier => Err(Error::application(format!(
+            "Content-Length was declared twice, as {earlier} and as {length}"
+        ))
+        .with_requirement("REQ-RESP-09")),
+        (Some(length), _) => Ok(length),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::CONTENT_TYPE;
+
+    #[test]
+    fn only_a_final_status_makes_a_head() {
+        for status in [100, 101, 103, 199, 600, 999] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert!(ResponseHead::new(status, ()).is_err(), "{status}");
+            let mut head = ResponseHead::default();
+            assert!(head.set_status(status).is_err());
+        }
+        for status in [200, 299, 404, 599] {
+            assert!(
+                ResponseHead::new(StatusCode::from_u16(status).unwrap(), ()).is_ok(),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn connection_fields_are_refused_on_every_way_in() {
+        for name in crate::CONNECTION_FIELDS {
+            assert!(ResponseHead::new(StatusCode::OK, [(name, "x")]).is_err(), "{name}");
+            let mut head = ResponseHead::default();
+            assert!(head.insert(name, "x").is_err() && head.append(name, "x").is_err());
+            let (parts, ()) =
+                http::Response::builder().header(name, "x").body(()).unwrap().into_parts();
+            assert!(ResponseHead::from_parts(parts).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_content_length_is_one_decimal_number() {
+        for bad in ["", "x", "-1", "+1", "1,1", "0x10", " 1", "18446744073709551616"] {
+            assert!(ResponseHead::new(StatusCode::OK, [(CONTENT_LENGTH, bad)]).is_err(), "{bad:?}");
+        }
+        let twice = [(CONTENT_LENGTH, "5"), (CONTENT_LENGTH, "6")];
+        assert!(ResponseHead::new(StatusCode::OK, twice).is_err());
+        let same = [(CONTENT_LENGTH, "5"), (CONTENT_LENGTH, "5")];
+        let head = ResponseHead::new(StatusCode::OK, same).unwrap();
+        assert_eq!(head.content_length(), Some(5));
+        assert_eq!(head.fields().get_all(CONTENT_LENGTH).iter().count(), 1);
+    }
+
+    #[test]
+    fn removing_the_length_forgets_the_declaration() {
+        let mut head = ResponseHead::new(StatusCode::OK, [(CONTENT_LENGTH, 5u64)]).unwrap();
+        head.remove(&CONTENT_LENGTH);
+        assert_eq!(head.content_length(), None);
+        head.insert(CONTENT_LENGTH, 7u64).unwrap();
+        assert_eq!(head.content_length(), Some(7));
+    }
+
+    #[test]
+    fn repeated_fields_keep_their_order() {
+        let mut fields = HeaderMap::new();
+        fields.append("set-cookie", HeaderValue::from_static("a=1"));
+        fields.append("set-cookie", HeaderValue::from_static("b=2"));
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        let head = ResponseHead::new(StatusCode::OK, fields).unwrap();
+        let cookies: Vec<_> = head.fields().get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(head.fields().len(), 3);
+    }
+
+    #[test]
+    fn values_that_would_split_the_head_are_refused() {
+        for bad in ["a\r\nset-cookie: x", "a\nb", "a\0b"] {
+            assert!(ResponseHead::new(StatusCode::OK, [(CONTENT_TYPE, bad)]).is_err(), "{bad:?}");
+            assert!(ReasonPhrase::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(ResponseHead::new(StatusCode::OK, [("bad name", "x")]).is_err());
+    }
+}

@@ -1,0 +1,166 @@
+//! What a server says of itself: its name, its limits, what it can do, how it runs things that block.
+//!
+//! Rules of this room: plain facts, fixed before the first exchange and shared by all of them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Endpoint, Result};
+
+/// Facts about the server, given to [`startup`](crate::Application::startup) and reachable from every environ.
+///
+/// ```
+/// let info = rwgi::ServerInfo::new("my-server/1.0");
+/// assert_eq!(info.software(), "my-server/1.0");
+/// assert!(!info.capabilities().websocket);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ServerInfo {
+    software: Cow<'static, str>,
+    /// Where the server listens, once it does.
+    pub endpoints: Vec<Endpoint>,
+    /// What an application may ask of this server.
+    pub capabilities: Capabilities,
+    /// What the server grants one exchange.
+    pub limits: Limits,
+    /// WSGI's `wsgi.multithread`: the application may be called again while a call is under way.
+    pub concurrent: bool,
+    /// WSGI's `wsgi.multiprocess`: other processes may serve the same application at the same time.
+    pub multiprocess: bool,
+    /// WSGI's `wsgi.run_once`: the process serves one exchange and ends (CGI).
+    pub run_once: bool,
+    /// Where [`Blocking`](crate::Blocking) runs; without one each call gets a thread of its own.
+    pub blocking: Option<Arc<dyn BlockingExecutor>>,
+}
+
+impl ServerInfo {
+    /// A server of the given name and version (`"name/1.0"`), concurrent, in one process, with no capability.
+    pub fn new(software: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            software: software.into(),
+            endpoints: Vec::new(),
+            capabilities: Capabilities::default(),
+            limits: Limits::default(),
+            concurrent: true,
+            multiprocess: false,
+            run_once: false,
+            blocking: None,
+        }
+    }
+
+    /// Name and version, as in CGI's `SERVER_SOFTWARE`.
+    pub fn software(&self) -> &str {
+        &self.software
+    }
+
+    /// What an application may ask of this server.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// What the server grants one exchange.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+impl Default for ServerInfo {
+    fn default() -> Self {
+        Self::new(concat!("rwgi/", env!("CARGO_PKG_VERSION")))
+    }
+}
+
+/// What a server can do beyond the core of the contract (REQ-CAP-01): absent means the call that needs it fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Speaks HTTP/2.
+    pub http2: bool,
+    /// Sends informational responses (1xx) that the application asks for.
+    pub informational: bool,
+    /// Delivers request trailers.
+    pub request_trailers: bool,
+    /// Sends response trailers where the version of HTTP has them.
+    pub response_trailers: bool,
+    /// Request content can be read while the response is being written.
+    pub full_duplex: bool,
+    /// Hands over the connection as a byte tunnel.
+    pub upgrade: bool,
+    /// Accepts WebSocket handshakes.
+    pub websocket: bool,
+    /// How soon the application's future is dropped when the client resets the connection or stream.
+    pub departure: Departure,
+}
+
+impl Capabilities {
+    /// The names of the capabilities that are present, as the specification spells them.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("http2", self.http2),
+            ("informational", self.informational),
+            ("request-trailers", self.request_trailers),
+            ("response-trailers", self.response_trailers),
+            ("full-duplex", self.full_duplex),
+            ("upgrade", self.upgrade),
+            ("websocket", self.websocket),
+            ("departure-prompt", self.departure == Departure::Prompt),
+            ("departure-on-write", self.departure == Departure::OnWrite),
+        ]
+        .into_iter()
+        .filter_map(|(name, present)| present.then_some(name))
+    }
+}
+
+/// How soon a server notices that the client reset the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Departure {
+    /// Within 100 ms, whatever the application is doing.
+    Prompt,
+    /// When the server next writes to the client.
+    OnWrite,
+    /// Not before the exchange ends.
+    #[default]
+    Unnoticed,
+}
+
+/// What a server grants one exchange; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The request head in bytes, request line and fields together.
+    pub head_bytes: Option<usize>,
+    /// Fields in the request head.
+    pub head_fields: Option<usize>,
+    /// The request target in bytes.
+    pub target_bytes: Option<usize>,
+    /// Request content in bytes, unless the application sets another limit on its input.
+    pub body_bytes: Option<u64>,
+    /// The whole request head must have arrived within this time of its first byte.
+    pub head_timeout: Option<Duration>,
+    /// A connection without an exchange is closed after this time.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// Runs jobs that block, on threads where that is allowed.
+pub trait BlockingExecutor: Send + Sync + fmt::Debug + 'static {
+    /// Runs `job` on a thread that may block, soon; returns at once.
+    ///
+    /// # Errors
+    /// The executor is full or stopping: the job was dropped without being run, and the error's status (503) is the answer.
+    fn execute(&self, job: Box<dyn FnOnce() + Send>) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_promises_nothing_it_did_not_name() {
+        let info = ServerInfo::default();
+        assert_eq!(info.capabilities().names().count(), 0);
+        let all = Capabilities { http2: true, departure: Departure::Prompt, ..Default::default() };
+        assert_eq!(all.names().collect::<Vec<_>>(), ["http2", "departure-prompt"]);
+    }
+}

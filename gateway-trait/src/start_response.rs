@@ -1,0 +1,225 @@
+//! The token that starts a response, and the proof that it was finished.
+//!
+//! Rules of this room: the token is consumed by use, so the compiler sees to it that a response starts once; `Finished`
+//! has no public constructor, so an application that returns `Ok` has answered.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body::Body;
+
+use crate::exchange::phase::Event;
+use crate::exchange::slot::{Slot, Whole};
+use crate::fields::IntoFields;
+use crate::input::Adapter;
+use crate::{
+    BodyWriter, BoxError, Error, Fault, Outcome, OutcomeKind, ResponseBody, ResponseHead, Result,
+};
+
+/// WSGI's `start_response`, as a token: what is done with it is the response.
+///
+/// ```
+/// use http::{StatusCode, header::CONTENT_TYPE};
+/// use rwgi::{Environ, Finished, StartResponse};
+///
+/// async fn hello(_: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
+///     start_response.respond(StatusCode::OK, [(CONTENT_TYPE, "text/plain")], "Hello, World!")
+/// }
+/// # let _ = hello;
+/// ```
+#[must_use = "an application that drops the token without an error answers 500"]
+pub struct StartResponse {
+    slot: Arc<Slot>,
+}
+
+/// Proof that a response was finished; the only way to return `Ok` from an application.
+#[must_use = "return it from the application: the response ends when the application does"]
+pub struct Finished {
+    slot: Arc<Slot>,
+}
+
+impl StartResponse {
+    #[inline]
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        Self { slot }
+    }
+
+    /// Answers in one step, with a Content-Length that the gateway sets (REQ-RESP-01).
+    ///
+    /// # Errors
+    /// What [`ResponseHead::new`] refuses; a declared Content-Length that is not the length of `body`. Nothing was sent then: an `Err`
+    /// returned from the application is answered with its status.
+    #[inline]
+    pub fn respond(
+        self,
+        status: StatusCode,
+        fields: impl IntoFields,
+        body: impl Into<Bytes>,
+    ) -> Result<Finished> {
+        self.respond_with(ResponseHead::new(status, fields)?, body)
+    }
+
+    /// [`respond`](Self::respond) with a head that was made before.
+    ///
+    /// # Errors
+    /// A declared Content-Length that is not the length of `body`.
+    #[inline]
+    pub fn respond_with(self, head: ResponseHead, body: impl Into<Bytes>) -> Result<Finished> {
+        let data = body.into();
+        let mut state = self.slot.lock();
+        state.set_head(head);
+        let length = data.len() as u64;
+        if let Some(declared) = state.declared.filter(|declared| *declared != length)
+            && !state.bodyless
+        {
+            return Err(Error::application(format!(
+                "the application declared {declared} bytes of content and gave {length}"
+            ))
+            .with_requirement("REQ-BODY-06"));
+        }
+        state.written = length;
+        state.whole = Some(Whole::Bytes(data));
+        state.step(Event::Respond);
+        drop(state);
+        Ok(Finished { slot: self.slot })
+    }
+
+    /// Starts a response whose content follows piece by piece.
+    ///
+    /// The head leaves with the first byte or [`flush`](BodyWriter::flush); until then it can be replaced.
+    ///
+    /// # Errors
+    /// What [`ResponseHead::new`] refuses.
+    pub fn start(self, status: StatusCode, fields: impl IntoFields) -> Result<BodyWriter> {
+        Ok(self.start_with(ResponseHead::new(status, fields)?))
+    }
+
+    /// [`start`](Self::start) with a head that was made before.
+    pub fn start_with(self, head: ResponseHead) -> BodyWriter {
+        {
+            let mut state = self.slot.lock();
+            state.set_head(head);
+            state.step(Event::Start);
+        }
+        BodyWriter::new(self.slot)
+    }
+
+    /// Answers with a body that the server pulls: for tower, proxies, files, and what an inner [`Exchange`](crate::Exchange) gave.
+    ///
+    /// The response leaves when the application returns. The body's trailers and errors are passed on.
+    ///
+    /// # Errors
+    /// What [`ResponseHead::from_parts`] refuses; a declared Content-Length that the body's own exact length contradicts.
+    pub fn forward<B>(self, response: Response<B>) -> Result<Finished>
+    where
+        B: Body + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (parts, body) = response.into_parts();
+        let head = ResponseHead::from_parts(parts)?;
+        let mut state = self.slot.lock();
+        state.set_head(head);
+        let exact = body.size_hint().exact();
+        if let (Some(declared), Some(exact)) = (state.declared, exact)
+            && declared != exact
+            && !state.bodyless
+        {
+            return Err(Error::application(format!(
+                "the forwarded response declares {declared} bytes of content and its body has {exact}"
+            ))
+            .with_requirement("REQ-BODY-06"));
+        }
+        let checked = state.declared == exact || state.declared.is_none();
+        let mut body = Some(body);
+        // A body that comes from an exchange needs no second box and no second count.
+        let inner = (&mut body as &mut dyn Any).downcast_mut::<Option<ResponseBody>>();
+        state.whole = match (inner.filter(|_| checked).and_then(Option::take), body) {
+            (Some(inner), _) => Some(Whole::Inner(inner)),
+            (None, Some(body)) => {
+                Some(Whole::Pull(Box::pin(Adapter::new(body, Fault::Application))))
+            }
+            (None, None) => None,
+        };
+        state.step(Event::Respond);
+        drop(state);
+        Ok(Finished { slot: self.slot })
+    }
+
+    /// Sends an informational response (1xx other than 100 and 101) before the final one.
+    ///
+    /// # Errors
+    /// The server lacks the capability `informational` (501), or the status or a field is not allowed.
+    pub fn inform(&mut self, status: StatusCode, fields: impl IntoFields) -> Result<()> {
+        if !status.is_informational() || matches!(status.as_u16(), 100 | 101) {
+            return Err(Error::application(format!(
+                "{} is no informational response that an application sends",
+                status.as_u16()
+            ))
+            .with_requirement("REQ-RESP-05"));
+        }
+        let mut head = ResponseHead::default();
+        fields.append_to(&mut head)?;
+        let Some(mut sink) = self.slot.lock().informational.take() else {
+            return Err(Error::unsupported("informational"));
+        };
+        sink(status, head.fields().clone());
+        self.slot.lock().informational = Some(sink);
+        Ok(())
+    }
+
+    /// Registers a callback for the end of the exchange; it runs exactly once, whatever the end (REQ-EXCH-09).
+    ///
+    /// It runs on the task that serves the connection: it must not block.
+    pub fn on_complete(&mut self, callback: impl FnOnce(&Outcome) + Send + 'static) {
+        let mut state = self.slot.lock();
+        if state.closed || state.phase.is_end() {
+            drop(state);
+            callback(&Outcome::new(OutcomeKind::Cancelled, None, 0));
+        } else {
+            state.callbacks.push(Box::new(callback));
+        }
+    }
+
+    /// Registers a hook on the head of the response: the cheap way for middleware that only adds fields.
+    ///
+    /// Hooks run when the head leaves, the last registered first. They see the heads of the application, not the server's own error
+    /// responses. An `Err` fails the exchange (REQ-MID-04).
+    pub fn map_head(
+        &mut self,
+        hook: impl FnOnce(&mut ResponseHead) -> Result<()> + Send + 'static,
+    ) {
+        self.slot.lock().hooks.push(Box::new(hook));
+    }
+
+    /// Whether the server has gone on without this exchange.
+    pub fn is_departed(&self) -> bool {
+        self.slot.lock().closed
+    }
+}
+
+impl Finished {
+    #[inline]
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        Self { slot }
+    }
+
+    #[inline]
+    pub(crate) fn belongs_to(&self, slot: &Arc<Slot>) -> bool {
+        Arc::ptr_eq(&self.slot, slot)
+    }
+}
+
+impl fmt::Debug for StartResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartResponse").field("phase", &self.slot.lock().phase).finish()
+    }
+}
+
+impl fmt::Debug for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Finished").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! The streaming answer: the application pushes, the server takes.
+//!
+//! Rules of this room: one chunk is held at most; the head is committed by the first byte, a flush, or the end; the declared
+//! length is enforced before a byte moves; a writer that is dropped unfinished never looks finished to the client.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::exchange::phase::{Event, Phase};
+use crate::exchange::slot::Slot;
+use crate::fields::{IntoFields, check_trailers};
+use crate::{Error, Finished, ResponseHead, Result};
+
+/// Writes the content of a response that [`start`](crate::StartResponse::start) began.
+///
+/// It can be moved to another task or thread. Dropping it before [`finish`](Self::finish) aborts the message in a way that the client can see
+/// (REQ-BODY-09).
+///
+/// ```
+/// use http::{StatusCode, header::CONTENT_TYPE};
+/// use rwgi::{Environ, Finished, StartResponse};
+///
+/// async fn count(_: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
+///     let mut body = start_response.start(StatusCode::OK, [(CONTENT_TYPE, "text/plain")])?;
+///     for number in 0..3 {
+///         body.write(format!("{number}\n")).await?;
+///     }
+///     body.finish()
+/// }
+/// # let _ = count;
+/// ```
+#[must_use = "dropping a writer unfinished aborts the response"]
+pub struct BodyWriter {
+    /// Taken out by `finish`, so that `drop` knows.
+    slot: Option<Arc<Slot>>,
+}
+
+impl BodyWriter {
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        Self { slot: Some(slot) }
+    }
+
+    fn slot(&self) -> &Arc<Slot> {
+        self.slot.as_ref().expect("only `finish` takes the slot, and it consumes the writer")
+    }
+
+    /// Replaces the head that was given, as WSGI's `exc_info` does.
+    ///
+    /// # Errors
+    /// The head is committed, or [`ResponseHead::new`] refuses the new one.
+    pub fn replace_head(&mut self, status: StatusCode, fields: impl IntoFields) -> Result<()> {
+        self.replace_head_with(ResponseHead::new(status, fields)?)
+    }
+
+    /// [`replace_head`](Self::replace_head) with a head that was made before.
+    ///
+    /// # Errors
+    /// The head is committed.
+    pub fn replace_head_with(&mut self, head: ResponseHead) -> Result<()> {
+        let mut state = self.slot().lock();
+        if !state.step(Event::ReplaceHead) {
+            return Err(Error::application(
+                "the head is committed and cannot be replaced: return an error to abort the message",
+            )
+            .with_requirement("REQ-RESP-12"));
+        }
+        state.set_head(head);
+        Ok(())
+    }
+
+    /// Whether the head can no longer be replaced.
+    pub fn is_committed(&self) -> bool {
+        self.slot().lock().phase.is_committed()
+    }
+
+    /// Gives a piece of content to the server, once it has taken the one before: this is the backpressure.
+    ///
+    /// The first byte commits the head. An empty piece does nothing. Cancel safe: dropped before it is ready, nothing of the piece was
+    /// taken.
+    ///
+    /// # Errors
+    /// The piece would exceed the declared length (nothing of it is sent), or the exchange is over because the
+    /// client left.
+    pub async fn write(&mut self, data: impl Into<Bytes>) -> Result<()> {
+        let mut data = data.into();
+        poll_fn(|cx| self.poll_write(cx, &mut data)).await
+    }
+
+    /// [`write`](Self::write) for hand-written futures; takes `data`, leaving it empty, when it is ready.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<()>> {
+        let mut state = self.slot().lock();
+        ready!(state.poll_room(cx))?;
+        if data.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        state.account(data.len())?;
+        state.chunk = std::mem::take(data);
+        state.step(Event::Write);
+        let elsewhere = state.body_elsewhere(cx);
+        drop(state);
+        if let Some(waker) = elsewhere {
+            waker.wake();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Commits the head, and waits until the server has taken what was written.
+    ///
+    /// The piece that completes a declared length leaves when the application returns, and is not waited for (REQ-BODY-08). Cancel
+    /// safe.
+    ///
+    /// # Errors
+    /// The exchange is over because the client left.
+    pub async fn flush(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// [`flush`](Self::flush) for hand-written futures.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut state = self.slot().lock();
+        let first = state.phase == Phase::Started;
+        state.step(Event::Write);
+        let elsewhere = if first { state.body_elsewhere(cx) } else { None };
+        let flushed = if state.holds_last() { Poll::Ready(Ok(())) } else { state.poll_room(cx) };
+        drop(state);
+        if let Some(waker) = elsewhere {
+            waker.wake();
+        }
+        flushed
+    }
+
+    /// Ends the content. The message ends when the application returns what this gives.
+    ///
+    /// # Errors
+    /// Less was written than was declared: the message is aborted, or answered 500 where nothing was committed.
+    pub fn finish(self) -> Result<Finished> {
+        self.end(None)
+    }
+
+    /// [`finish`](Self::finish), with fields after the content; a server drops them where the version of HTTP has no place for them.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish); a field that cannot be a trailer.
+    pub fn finish_with_trailers(self, trailers: HeaderMap) -> Result<Finished> {
+        check_trailers(&trailers)?;
+        self.end(Some(trailers).filter(|trailers| !trailers.is_empty()))
+    }
+
+    fn end(mut self, trailers: Option<HeaderMap>) -> Result<Finished> {
+        let mut state = self.slot().lock();
+        if let Some(declared) = state.declared.filter(|declared| *declared != state.written)
+            && !state.bodyless
+        {
+            let error = Error::application(format!(
+                "the application finished after {} of the {declared} bytes that it declared",
+                state.written
+            ))
+            .with_requirement("REQ-BODY-06");
+            drop(state);
+            return Err(error);
+        }
+        state.trailers = trailers.map(Box::new);
+        state.step(Event::Finish);
+        drop(state);
+        let slot = self.slot.take().expect("only this function takes the slot");
+        Ok(Finished::new(slot))
+    }
+}
+
+impl Drop for BodyWriter {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            slot.lock().step(Event::DropWriter);
+            slot.wake_body();
+        }
+    }
+}
+
+impl fmt::Debug for BodyWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = self.slot.as_ref().map(|slot| slot.lock().phase);
+        f.debug_struct("BodyWriter").field("phase", &phase).finish()
+    }
+}
