@@ -1,1 +1,73 @@
-//! Placeholder.
+//! The reference server of RWGI, the Rust Web Gateway Interface: hosts any [`rwgi::Application`], on hyper and tokio.
+//!
+//! ```no_run
+//! use http::StatusCode;
+//! use rwgi::{Environ, Finished, StartResponse};
+//!
+//! async fn hello(_: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
+//!     start_response.respond(StatusCode::OK, [("content-type", "text/plain")], "Hello, World!")
+//! }
+//!
+//! fn main() -> rwgi_server::Result<()> {
+//!     rwgi_server::serve(hello)
+//! }
+//! ```
+//!
+//! [`serve`] is the short way; [`Server`] sets addresses and limits and runs inside a runtime of your own. Every limit is on by
+//! default and stands, with its reason, in [`Config`].
+//!
+//! The modules are declared in the order in which a request meets them.
+
+mod config;
+mod error;
+mod server;
+mod signals;
+mod stop;
+
+mod listener;
+mod transport;
+
+mod connection;
+mod diagnosis;
+mod environ;
+mod gateway;
+mod request_body;
+
+mod blocking;
+mod fault;
+mod response_body;
+
+pub mod demo;
+
+use rwgi::Application;
+
+pub use self::config::Config;
+pub use self::error::{Error, Result};
+pub use self::listener::Listener;
+pub use self::server::{DEFAULT_BIND, Running, Server};
+pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
+
+/// Serves `application` on `RWGI_BIND`, or [`DEFAULT_BIND`], until SIGTERM or ctrl-c; blocks.
+///
+/// # Errors
+/// As [`Server::serve`].
+pub fn serve<A: Application>(application: A) -> Result<()> {
+    let address = std::env::var("RWGI_BIND").unwrap_or_else(|_| DEFAULT_BIND.to_owned());
+    run(Server::new(application).bind(address), &Config::default())
+}
+
+/// Runs a server on a runtime made for it, until SIGTERM or ctrl-c; blocks.
+///
+/// # Errors
+/// As [`Server::serve`]; the system refuses threads.
+pub fn run<A: Application>(server: Server<A>, config: &Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(config.blocking_threads.max(1))
+        .build()
+        .map_err(|error| Error::runtime("the runtime could not start", error))?;
+    let result = runtime.block_on(server.config(config.clone()).serve());
+    // A blocking call that never returns must not keep a stopped server alive.
+    runtime.shutdown_background();
+    result
+}

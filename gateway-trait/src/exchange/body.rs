@@ -314,6 +314,13 @@ impl Drop for Stream {
     }
 }
 
+/// A body of one piece, for answers that no application gave.
+impl From<Bytes> for ResponseBody {
+    fn from(data: Bytes) -> Self {
+        Self::whole(data, Completion::default())
+    }
+}
+
 impl Default for ResponseBody {
     fn default() -> Self {
         Self::empty()

@@ -1,0 +1,158 @@
+//! What can be set, and what it is when nobody sets it.
+//!
+//! Rules of this room: every limit is on by default; every default states its reason and its neighbours' values; numbers in, checks
+//! out, no socket and no clock.
+
+use std::time::Duration;
+
+use crate::Error;
+
+/// Limits and times of the server; all on by default.
+///
+/// ```
+/// use rwgi_server::Config;
+/// let config = Config { idle_timeout: std::time::Duration::from_secs(75), ..Config::default() };
+/// assert!(config.check().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The request head in bytes, request line and fields together; beyond it 431.
+    ///
+    /// 32 KiB: between nginx (1 KiB, then 4 × 8 KiB) and HAProxy (16 KiB); large cookies fit. hyper: about 400 KiB.
+    pub head_bytes: usize,
+    /// The request target in bytes; beyond it 414.
+    ///
+    /// 16 KiB. nginx: 8 KiB; hyper: 65,534; gunicorn: 4,094 for the whole request line.
+    pub target_bytes: usize,
+    /// Fields in the request head; beyond it 431.
+    ///
+    /// 100, where hyper, HAProxy, Envoy and gunicorn agree.
+    pub head_fields: usize,
+    /// Request content in bytes, unless the application sets another limit on its input; beyond it 413.
+    ///
+    /// 2 MiB, as axum's extractors; nginx: 1 MiB.
+    pub body_bytes: u64,
+    /// From the first byte of a request head to its last; beyond it 408. Total, so that one byte a second does not help.
+    ///
+    /// 10 s. HAProxy is total as well; nginx: 60 s; actix-web: 5 s; hyper: 30 s where a timer is set.
+    pub head_timeout: Duration,
+    /// From the accept to the first byte; beyond it the connection is closed.
+    ///
+    /// 10 s, as the head's: a silent connection is no better than a slow one.
+    pub first_byte_timeout: Duration,
+    /// A kept-alive connection without a request; beyond it the connection is closed, silently.
+    ///
+    /// 60 s. nginx: 75 s; gunicorn: 2 s; Node: 5 s. Behind a balancer set it above the balancer's own idle time.
+    pub idle_timeout: Duration,
+    /// How long exchanges may go on after the server was told to stop; what is left is aborted.
+    ///
+    /// 30 s: Kubernetes' period of grace, gunicorn's and actix-web's.
+    pub grace: Duration,
+    /// How long, and for at most how many bytes, a closing connection reads on, so that the client can read its answer.
+    ///
+    /// 2 s, as Apache; nginx: 5 s between reads, 30 s in all.
+    pub linger: Duration,
+    /// Connections at once; beyond it the server stops accepting and the kernel's queue fills.
+    ///
+    /// 10,000, or what the limit on open files leaves, whichever is less.
+    pub connections: usize,
+    /// The kernel's queue of connections that wait to be accepted.
+    ///
+    /// 4,096, which the kernel caps at its `somaxconn`; nginx: 511; tokio: 1,024.
+    pub backlog: u32,
+    /// Threads for blocking applications.
+    ///
+    /// 512, tokio's own; a WSGI host sets it to what its database stands.
+    pub blocking_threads: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            head_bytes: 32 * 1024,
+            target_bytes: 16 * 1024,
+            head_fields: 100,
+            body_bytes: 2 * 1024 * 1024,
+            head_timeout: Duration::from_secs(10),
+            first_byte_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            grace: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+            connections: 10_000,
+            backlog: 4096,
+            blocking_threads: 512,
+        }
+    }
+}
+
+/// The least that hyper's buffers work with.
+const LEAST_HEAD_BYTES: usize = 1024;
+
+impl Config {
+    /// Checks that the values make sense together.
+    ///
+    /// # Errors
+    /// The first value that does not, with what would be right.
+    pub fn check(&self) -> Result<(), Error> {
+        let problem = if self.head_bytes < LEAST_HEAD_BYTES {
+            format!("head_bytes is {}; a head needs at least {LEAST_HEAD_BYTES}", self.head_bytes)
+        } else if self.target_bytes == 0 || self.target_bytes > self.head_bytes {
+            format!(
+                "target_bytes is {}; choose 1 to head_bytes ({})",
+                self.target_bytes, self.head_bytes
+            )
+        } else if self.head_fields == 0 {
+            "head_fields is 0; every HTTP/1.1 request has at least Host".to_owned()
+        } else if self.connections == 0 {
+            "connections is 0; at least one is needed to serve".to_owned()
+        } else if self.blocking_threads == 0 {
+            "blocking_threads is 0; at least one is needed".to_owned()
+        } else if self.head_timeout.is_zero() || self.first_byte_timeout.is_zero() {
+            "head_timeout or first_byte_timeout is 0; every request would be refused".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(Error::config(problem))
+    }
+
+    /// The limits as an application sees them in its environ.
+    pub(crate) fn limits(&self) -> rwgi::Limits {
+        let mut limits = rwgi::Limits::default();
+        limits.head_bytes = Some(self.head_bytes);
+        limits.head_fields = Some(self.head_fields);
+        limits.target_bytes = Some(self.target_bytes);
+        limits.body_bytes = Some(self.body_bytes);
+        limits.head_timeout = Some(self.head_timeout);
+        limits.idle_timeout = Some(self.idle_timeout);
+        limits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_consistent() {
+        Config::default().check().unwrap();
+    }
+
+    #[test]
+    fn each_nonsense_is_named() {
+        type Change = fn(&mut Config);
+        let changes: [(&str, Change); 7] = [
+            ("head_bytes", |config| config.head_bytes = 10),
+            ("target_bytes", |config| config.target_bytes = 0),
+            ("target_bytes", |config| config.target_bytes = config.head_bytes + 1),
+            ("head_fields", |config| config.head_fields = 0),
+            ("connections", |config| config.connections = 0),
+            ("blocking_threads", |config| config.blocking_threads = 0),
+            ("head_timeout", |config| config.head_timeout = Duration::ZERO),
+        ];
+        for (name, change) in changes {
+            let mut config = Config::default();
+            change(&mut config);
+            assert!(config.check().unwrap_err().to_string().contains(name), "{name}");
+        }
+    }
+}

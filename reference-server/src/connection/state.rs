@@ -1,0 +1,91 @@
+//! What one connection's rooms know of each other.
+//!
+//! Rules of this room: small facts, set where they happen and read where they matter; all of them are used by one task, the
+//! atomics only make them sendable with it.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::head_watch::HeadWatch;
+
+/// What the connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing has come since it was accepted.
+    Fresh,
+    /// Kept alive, between two requests.
+    Idle,
+    /// Part of a head has come.
+    Head,
+    /// An exchange is under way.
+    Busy,
+}
+
+/// The facts of one connection.
+#[derive(Debug)]
+pub(crate) struct State {
+    phase: AtomicU8,
+    flags: AtomicU8,
+    served: AtomicU32,
+    head: Mutex<HeadWatch>,
+}
+
+/// The response was aborted: the client must be able to tell.
+pub(crate) const ABORTED: u8 = 1;
+/// The end of the connection is the end of the response, so an abort has to be a reset.
+pub(crate) const CLOSE_DELIMITED: u8 = 2;
+/// The client may still be sending: let it read its answer before the socket goes.
+pub(crate) const LINGER: u8 = 4;
+
+impl State {
+    pub(crate) fn new(target_bytes: usize) -> Self {
+        Self {
+            phase: AtomicU8::new(0),
+            flags: AtomicU8::new(0),
+            served: AtomicU32::new(0),
+            head: Mutex::new(HeadWatch::new(target_bytes)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Fresh,
+            1 => Phase::Idle,
+            2 => Phase::Head,
+            _ => Phase::Busy,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// An exchange begins.
+    #[inline]
+    pub(crate) fn begin(&self) {
+        self.enter(Phase::Busy);
+        self.served.store(self.served().wrapping_add(1), Relaxed);
+    }
+
+    /// How many exchanges have begun; only a change of it means something.
+    #[inline]
+    pub(crate) fn served(&self) -> u32 {
+        self.served.load(Relaxed)
+    }
+
+    pub(crate) fn set(&self, flag: u8) {
+        self.flags.fetch_or(flag, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags.load(Relaxed) & flag != 0
+    }
+
+    #[inline]
+    pub(crate) fn head(&self) -> MutexGuard<'_, HeadWatch> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,182 @@
+//! The wire as hyper sees it: the transport, with the connection's rooms listening in.
+//!
+//! Rules of this room: a door; it shows each octet that comes to the head watch and hides the rest once a head was refused; what hyper
+//! flushes is gathered until hyper has nothing more to say in this turn, and then leaves in one write.
+//!
+//! Gathering is what hyper's own `pipeline_flush` does, which however buffers a streamed response without bound and strands the last
+//! responses of a connection that ends in a malformed head (hyper 1.12).
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::state::{Phase, State};
+
+/// What is gathered before hyper has to wait for the socket: the responses of a deep pipeline.
+const MOST_GATHERED: usize = 16 * 1024;
+/// A write of this size is worth a system call of its own, and not worth a copy.
+const LARGE_WRITE: usize = 4 * 1024;
+/// What an idle connection may keep allocated.
+const IDLE_GATHERED: usize = 1024;
+
+/// hyper's end of the transport.
+#[derive(Debug)]
+pub(crate) struct Wire<T> {
+    socket: Arc<Mutex<Gathering<T>>>,
+    state: Arc<State>,
+}
+
+/// The transport and what waits to be written to it.
+#[derive(Debug)]
+pub(crate) struct Gathering<T> {
+    pub(crate) transport: T,
+    gathered: Vec<u8>,
+    written: usize,
+}
+
+/// The connection's own end of the transport.
+#[derive(Debug)]
+pub(crate) struct WireHandle<T>(Arc<Mutex<Gathering<T>>>);
+
+/// Both ends of a transport.
+pub(crate) fn split<T>(transport: T, state: Arc<State>) -> (Wire<T>, WireHandle<T>) {
+    let socket = Arc::new(Mutex::new(Gathering { transport, gathered: Vec::new(), written: 0 }));
+    (Wire { socket: Arc::clone(&socket), state }, WireHandle(socket))
+}
+
+impl<T> WireHandle<T> {
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Gathering<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The transport itself, once hyper has let go of it.
+    pub(crate) fn into_inner(self) -> Option<Gathering<T>> {
+        let socket = Arc::into_inner(self.0)?;
+        Some(socket.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Gathering<T> {
+    /// Writes what was gathered.
+    #[inline]
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.gathered.len() {
+            let rest = &self.gathered[self.written..];
+            match ready!(Pin::new(&mut self.transport).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                more => self.written += more,
+            }
+        }
+        self.gathered.clear();
+        self.written = 0;
+        Pin::new(&mut self.transport).poll_flush(cx)
+    }
+
+    /// Adds octets of the server's own after those of hyper.
+    pub(crate) fn add(&mut self, octets: &[u8]) {
+        self.gathered.extend_from_slice(octets);
+    }
+
+    /// Gives back what an idle connection need not hold.
+    pub(crate) fn rest(&mut self) {
+        if self.gathered.is_empty() {
+            self.gathered.shrink_to(IDLE_GATHERED);
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.gathered.len() - self.written
+    }
+}
+
+impl<T> Wire<T> {
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, Gathering<T>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.lock().transport).poll_read(cx, buf))?;
+        let octets = &buf.filled()[before..];
+        if octets.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.state.phase() == Phase::Busy {
+            self.state.head().feed_content(octets);
+            return Poll::Ready(Ok(()));
+        }
+        self.state.enter(Phase::Head);
+        if !self.state.head().feed(octets) {
+            // hyper sees the end of the stream and writes nothing; the refusal is written once it has let go.
+            buf.set_filled(before);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut socket = self.lock();
+        if data.len() >= LARGE_WRITE || socket.waiting() >= MOST_GATHERED {
+            ready!(socket.poll_send(cx))?;
+        }
+        if data.len() >= LARGE_WRITE {
+            return Pin::new(&mut socket.transport).poll_write(cx, data);
+        }
+        socket.gathered.extend_from_slice(data);
+        Poll::Ready(Ok(data.len()))
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = data.iter().map(|slice| slice.len()).sum::<usize>();
+        let mut socket = self.lock();
+        if length >= LARGE_WRITE || socket.waiting() >= MOST_GATHERED {
+            ready!(socket.poll_send(cx))?;
+        }
+        if length >= LARGE_WRITE {
+            return Pin::new(&mut socket.transport).poll_write_vectored(cx, data);
+        }
+        for slice in data {
+            socket.gathered.extend_from_slice(slice);
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.lock().transport.is_write_vectored()
+    }
+
+    /// The connection sends what was gathered as soon as hyper's turn is over.
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut socket = self.lock();
+        ready!(socket.poll_send(cx))?;
+        Pin::new(&mut socket.transport).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,134 @@
+//! The demo application: what the `rwgi` command serves, and a page on which a newcomer sees the contract at work.
+//!
+//! Rules of this room: it is an application like any other and knows the contract only, nothing of the server around
+//! it; what a client sent is escaped where it enters HTML; links respect the mount; every route but the upload
+//! answers HEAD as it answers GET.
+
+mod echo;
+mod errors;
+mod facts;
+mod html;
+mod json;
+mod pages;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, StatusCode};
+use rwgi::{Application, Environ, Finished, Result, StartResponse};
+
+/// The demo application.
+///
+/// | Path | Answer |
+/// |---|---|
+/// | `/` | a page that shows the request's environ, a stream, an upload and errors at work |
+/// | `/plaintext` | `Hello, World!`, 13 bytes |
+/// | `/environ` | the environ as JSON |
+/// | `/echo` | the content of a POST, sent back as it comes, of any size |
+/// | `/stream` | pieces of text over time: `?n=12&interval=250` (milliseconds) |
+/// | `/error/before`, `/error/after` | a failure before the head has left, and after |
+/// | `/documentation` | the contract on one page |
+pub fn application() -> impl Application {
+    answer
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Page,
+    Documentation,
+    Plaintext,
+    Environ,
+    Echo,
+    Stream,
+    ErrorBefore,
+    ErrorAfter,
+    Asset(&'static pages::Asset),
+    /// `OPTIONS *`: the application as a whole.
+    Everything,
+}
+
+impl Route {
+    fn find(path: &str) -> Option<Self> {
+        Some(match path {
+            "/plaintext" => Self::Plaintext,
+            "/" => Self::Page,
+            "/documentation" => Self::Documentation,
+            "/environ" => Self::Environ,
+            "/echo" => Self::Echo,
+            "/stream" => Self::Stream,
+            "/error/before" => Self::ErrorBefore,
+            "/error/after" => Self::ErrorAfter,
+            "*" => Self::Everything,
+            _ => Self::Asset(pages::ASSETS.iter().find(|asset| asset.path == path)?),
+        })
+    }
+
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Echo => "POST, OPTIONS",
+            Self::Everything => "GET, HEAD, POST, OPTIONS",
+            _ => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    fn takes(self, method: &Method) -> bool {
+        match self {
+            Self::Echo => method == Method::POST,
+            Self::Everything => false,
+            // The gateway leaves the content out of an answer to HEAD.
+            _ => method == Method::GET || method == Method::HEAD,
+        }
+    }
+}
+
+async fn answer(environ: Environ, start_response: StartResponse) -> Result<Finished> {
+    if environ.path_info().is_empty() {
+        // Mounted, and asked for without the slash that relative links need.
+        let location = format!("{}/", environ.script_name());
+        return start_response.respond(StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)], "");
+    }
+    let Some(route) = Route::find(environ.path_info()) else {
+        return pages::not_found(&environ, start_response);
+    };
+    if !route.takes(environ.method()) {
+        return refuse_method(route, environ.method(), start_response);
+    }
+    match route {
+        Route::Plaintext => {
+            start_response.respond(StatusCode::OK, [(CONTENT_TYPE, "text/plain")], "Hello, World!")
+        }
+        Route::Page => pages::page(&environ, start_response),
+        Route::Documentation => pages::documentation(&environ, start_response),
+        Route::Environ => environ_as_json(&environ, start_response),
+        Route::Echo => echo::echo(environ, start_response).await,
+        Route::Stream => stream::stream(environ, start_response).await,
+        Route::ErrorBefore => errors::before_the_head(start_response).await,
+        Route::ErrorAfter => errors::after_the_head(start_response).await,
+        Route::Asset(asset) => pages::asset(asset, start_response),
+        Route::Everything => pages::not_found(&environ, start_response),
+    }
+}
+
+fn environ_as_json(environ: &Environ, start_response: StartResponse) -> Result<Finished> {
+    let mut text = serde_json::to_string_pretty(&json::environ(environ))?;
+    text.push('\n');
+    start_response.respond(StatusCode::OK, text_fields("application/json"), text)
+}
+
+/// 204 to OPTIONS, 405 to any other method that the route does not take; both say what it takes.
+fn refuse_method(route: Route, method: &Method, start_response: StartResponse) -> Result<Finished> {
+    let allow = (ALLOW, route.methods());
+    if method == Method::OPTIONS {
+        return start_response.respond(StatusCode::NO_CONTENT, [allow], "");
+    }
+    let fields = [allow, (CONTENT_TYPE, "text/plain; charset=utf-8")];
+    let text = format!("This address takes {}, not {method}.\n", route.methods());
+    start_response.respond(StatusCode::METHOD_NOT_ALLOWED, fields, text)
+}
+
+/// The fields of an answer that holds what the client sent: never stored, never taken for another type than it is.
+fn text_fields(content_type: &'static str) -> [(http::HeaderName, &'static str); 3] {
+    [(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")]
+}

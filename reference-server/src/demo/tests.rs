@@ -1,0 +1,322 @@
+//! The demo application without a socket: every route through [`rwgi::Exchange`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::BodyExt;
+use rwgi::{BodyLength, Connection, Environ, EnvironBuilder, Exchange, Input, Result, ServerInfo};
+
+use super::{application, stream};
+
+async fn ask(environ: EnvironBuilder) -> Result<Response<rwgi::ResponseBody>> {
+    Exchange::new(Arc::new(application()), environ.build().unwrap()).await
+}
+
+/// A whole answer as text.
+async fn text(environ: EnvironBuilder) -> (http::response::Parts, String) {
+    let (head, body) = ask(environ).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn get(uri: &str) -> EnvironBuilder {
+    Environ::builder().uri(uri)
+}
+
+#[tokio::test]
+async fn plaintext_is_thirteen_bytes() {
+    let (head, body) = text(get("/plaintext")).await;
+    assert_eq!((head.status, body.as_str()), (StatusCode::OK, "Hello, World!"));
+    assert_eq!(head.headers["content-type"], "text/plain");
+    assert_eq!(body.len(), 13);
+}
+
+#[tokio::test]
+async fn the_page_shows_the_environ_of_the_request_itself() {
+    let connection = Connection {
+        peer: "192.0.2.7:4711".parse::<std::net::SocketAddr>().unwrap().into(),
+        server: Arc::new(ServerInfo::new("some-server/9.9")),
+        ..Connection::default()
+    };
+    let environ = get("/?colour=blue")
+        .host("demo.example:8000")
+        .header("x-own-field", "own value")
+        .connection(connection);
+    let (head, page) = text(environ).await;
+    assert_eq!(head.status, StatusCode::OK);
+    assert_eq!(head.headers["content-type"], "text/html; charset=utf-8");
+    for shown in [
+        "192.0.2.7:4711",
+        "some-server/9.9",
+        "<code>GET /?colour=blue HTTP/1.1</code>",
+        "<code>x-own-field</code></th><td>own value</td>",
+        "<code>QUERY_STRING</code></th><td>colour=blue</td>",
+        "<code>HTTP_X_OWN_FIELD</code></th><td>own value</td>",
+        "curl -i &#39;http://demo.example:8000/plaintext&#39;".replace("&#39;", "'").as_str(),
+        "input.set_limit(None);",
+    ] {
+        assert!(page.contains(shown), "{shown} is missing");
+    }
+    assert!(!page.contains("{{"), "a placeholder was left");
+}
+
+#[tokio::test]
+async fn nothing_of_a_request_becomes_markup() {
+    const MARKUP: &str = "<script>alert('x')</script>\"'&";
+    let hostile = || {
+        get("/%3Cscript%3E/?a='&b={{base}}")
+            .script_name("/%3Cscript%3E")
+            .header("x-markup", MARKUP)
+            .header("x-octets", HeaderValue::from_bytes(b"<b>\xff\xe9</b>").unwrap())
+            .header("host", "<i>\"'")
+            .method(Method::GET)
+    };
+    let plain = text(get("/")).await.1;
+    let page = text(hostile()).await.1;
+    for tag in ["<script", "<img", "<b>", "<i>"] {
+        assert_eq!(page.matches(tag).count(), plain.matches(tag).count(), "{tag}");
+    }
+    assert!(page.contains("&lt;b&gt;\\xff\\xe9&lt;/b&gt;"), "octets are spelled out");
+    assert!(page.contains("href=\"/%3Cscript%3E/environ\""), "links keep the mount");
+    for uri in ["/a\"onload='x'&b", "/%3Cimg%20src=x%3E", "/{{base}}/'"] {
+        let (head, page) = text(get(uri).header("x-markup", MARKUP)).await;
+        assert_eq!(head.status, StatusCode::NOT_FOUND);
+        assert!(!page.contains("<img src=x") && !page.contains("\"onload"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_forbids_what_it_does_not_bring() {
+    for uri in ["/", "/documentation", "/nowhere"] {
+        let (head, page) = text(get(uri)).await;
+        let policy = head.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'"), "{uri}");
+        assert_eq!(head.headers["x-content-type-options"], "nosniff");
+        for foreign in
+            ["http://", "https://", "src=\"//", "<style", " style=", " onclick", "<script>"]
+        {
+            let own = page.replace("'http://localhost/", "'");
+            let own = own.replace(">http://localhost/<", "><");
+            assert!(!own.contains(foreign), "{uri} holds {foreign}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_link_of_a_page_leads_somewhere_under_any_mount() {
+    for (mount, uri) in [("", "/"), ("", "/documentation"), ("/a/b", "/a/b/"), ("", "/nowhere")] {
+        let (_, page) = text(get(uri).script_name(mount)).await;
+        let links = page.split(['"']).zip(page.split('"').skip(1)).filter_map(|(before, link)| {
+            (before.ends_with("href=") || before.ends_with("src=")).then_some(link)
+        });
+        let mut seen = 0;
+        for link in links.filter(|link| !link.starts_with(['#', '?'])) {
+            let answer = ask(get(link).script_name(mount)).await;
+            let status = answer.map_or_else(|error| error.status(), |response| response.status());
+            let expected = if link.ends_with("/error/before") { 500 } else { 200 };
+            assert_eq!(status, expected, "{link} on {uri} under {mount:?}");
+            seen += 1;
+        }
+        assert!(seen >= 3, "{uri} has only {seen} links");
+        for anchor in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(page.contains(&format!("id=\"{anchor}\"")), "#{anchor} on {uri}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mount_without_its_slash_is_redirected() {
+    let response = ask(get("/mount").script_name("/mount")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(response.headers()["location"], "/mount/");
+}
+
+#[tokio::test]
+async fn environ_is_json_whatever_the_octets() {
+    let environ = get("/environ?a=%ff&b='")
+        .host("demo.example")
+        .header("x-twice", "one")
+        .header("x-twice", "two")
+        .header("x-octets", HeaderValue::from_bytes(b"\xff\"\\").unwrap());
+    let (head, body) = text(environ).await;
+    assert_eq!(head.headers["content-type"], "application/json");
+    let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(json["method"], "GET");
+    assert_eq!(json["path_info"], "/environ");
+    assert_eq!(json["query"], "a=%ff&b='");
+    assert_eq!(json["url"], "http://demo.example/environ?a=%ff&b='");
+    assert_eq!(json["headers"]["x-twice"], serde_json::json!(["one", "two"]));
+    assert_eq!(json["headers"]["x-octets"][0], r#"\xff\"\\"#);
+    assert_eq!(json["variables"]["HTTP_X_TWICE"], "one, two");
+    assert_eq!(json["variables"]["QUERY_STRING"], "a=%ff&b='");
+    assert_eq!(json["input"]["length"], 0);
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_decoded_is_no_fault_of_the_application() {
+    let environ = get("/%zz/environ").script_name("/%zz");
+    let json: serde_json::Value = serde_json::from_str(&text(environ).await.1).unwrap();
+    assert!(json["variables"].is_null());
+    assert_eq!(text(get("/%zz/").script_name("/%zz")).await.0.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn echo_keeps_content_type_and_length() {
+    let environ = || Environ::builder().method(Method::POST).uri("/echo");
+    let (head, body) = text(environ().header("content-type", "text/x-own").input("hello")).await;
+    assert_eq!((head.status, body.as_str()), (StatusCode::OK, "hello"));
+    assert_eq!(head.headers["content-type"], "text/x-own");
+    assert_eq!(head.headers["content-length"], "5");
+    let policy = head.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("sandbox"), "an echoed page must not run here");
+
+    let (head, body) = text(environ()).await;
+    assert_eq!(body, "");
+    assert_eq!(head.headers["content-type"], "application/octet-stream");
+    assert_eq!(head.headers["content-length"], "0");
+}
+
+/// A body of `left` chunks, which counts how far it was read ahead of what came back.
+struct Upload {
+    left: u64,
+}
+
+const CHUNK: &[u8] = &[7; 64 * 1024];
+
+impl http_body::Body for Upload {
+    type Data = Bytes;
+    type Error = rwgi::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, rwgi::BoxError>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(CHUNK)))))
+    }
+}
+
+#[tokio::test]
+async fn echo_takes_an_upload_of_any_size() {
+    const CHUNKS: u64 = 16 * 1024; // 1 GiB
+    for length in [BodyLength::Unknown, BodyLength::Exact(CHUNKS * CHUNK.len() as u64)] {
+        let mut input = Input::from_body(Upload { left: CHUNKS }, length);
+        input.set_limit(Some(2 * 1024 * 1024)); // as servers do
+        let environ = Environ::builder().method(Method::POST).uri("/echo").input(input);
+        let (head, mut body) = ask(environ).await.unwrap().into_parts();
+        assert_eq!(head.headers.contains_key("content-length"), length != BodyLength::Unknown);
+        let mut received = 0;
+        while let Some(frame) = body.frame().await {
+            received += frame.unwrap().into_data().unwrap().len() as u64;
+        }
+        assert_eq!(received, CHUNKS * CHUNK.len() as u64);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_was_cut_short_is_the_clients_fault() {
+    let input = Input::from_body(Upload { left: 0 }, BodyLength::Exact(5));
+    let environ = Environ::builder().method(Method::POST).uri("/echo").input(input);
+    assert_eq!(ask(environ).await.unwrap_err().status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_comes_piece_by_piece() {
+    let begin = tokio::time::Instant::now();
+    let (head, mut body) = ask(get("/stream?n=3&interval=1000")).await.unwrap().into_parts();
+    assert_eq!(head.headers["content-type"], "text/plain; charset=utf-8");
+    let mut pieces = Vec::new();
+    while let Some(frame) = body.frame().await {
+        pieces.push((begin.elapsed().as_secs(), frame.unwrap().into_data().unwrap()));
+    }
+    let expected = [(0, "piece 1 of 3\n"), (1, "piece 2 of 3\n"), (2, "piece 3 of 3\n")];
+    assert_eq!(pieces, expected.map(|(time, text)| (time, Bytes::from(text))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_has_bounds() {
+    let begin = tokio::time::Instant::now();
+    let (_, body) = text(get("/stream?n=18446744073709551615&interval=99999999")).await;
+    assert_eq!(body.lines().count() as u64, stream::MOST_PIECES);
+    let longest = Duration::from_millis(stream::LONGEST_INTERVAL * stream::MOST_PIECES);
+    assert!(begin.elapsed() <= longest);
+
+    assert_eq!(text(get("/stream?n=0")).await.1, "");
+    for bad in ["/stream?n=x", "/stream?n=", "/stream?n=-1", "/stream?n=3&interval=1e9"] {
+        assert_eq!(ask(get(bad)).await.unwrap_err().status(), StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_before_the_head_leaves_the_answer_to_the_server() {
+    let error = ask(get("/error/before")).await.unwrap_err();
+    assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_after_the_head_cuts_the_message() {
+    let (head, mut body) = ask(get("/error/after")).await.unwrap().into_parts();
+    assert_eq!(head.status, StatusCode::OK);
+    assert!(!body.frame().await.unwrap().unwrap().into_data().unwrap().is_empty());
+    assert!(body.frame().await.unwrap().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn head_is_answered_as_get_is_without_content() {
+    for uri in ["/", "/plaintext", "/environ", "/stream", "/documentation", "/demo.css", "/nowhere"]
+    {
+        let get_head = ask(get(uri)).await.unwrap().into_parts().0;
+        let answer = ask(get(uri).method(Method::HEAD)).await.unwrap();
+        assert_eq!(answer.status(), get_head.status, "{uri}");
+        assert_eq!(answer.headers()["content-type"], get_head.headers["content-type"], "{uri}");
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "", "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_take_is_refused_with_those_it_does() {
+    for (method, uri, allow) in [
+        (Method::GET, "/echo", "POST, OPTIONS"),
+        (Method::HEAD, "/echo", "POST, OPTIONS"),
+        (Method::POST, "/", "GET, HEAD, OPTIONS"),
+        (Method::DELETE, "/stream", "GET, HEAD, OPTIONS"),
+        (Method::from_bytes(b"get").unwrap(), "/plaintext", "GET, HEAD, OPTIONS"),
+    ] {
+        let response = ask(get(uri).method(method)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{uri}");
+        assert_eq!(response.headers()["allow"], allow, "{uri}");
+    }
+    for uri in ["/", "/echo", "*"] {
+        let response = ask(get(uri).method(Method::OPTIONS)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NO_CONTENT, "{uri}");
+        assert!(response.headers().contains_key("allow"), "{uri}");
+    }
+}
+
+/// Drops the exchange at its `polls`-th poll; the application must not mind, wherever it waits.
+#[tokio::test(start_paused = true)]
+async fn a_client_may_leave_at_any_point() {
+    let application = Arc::new(application());
+    for polls in 0..5 {
+        let environ = get("/stream?n=5&interval=10").build().unwrap();
+        let mut exchange = Box::pin(async {
+            let response = Exchange::new(Arc::clone(&application), environ).await?;
+            response.into_body().collect().await
+        });
+        for _ in 0..polls {
+            let poll = std::future::poll_fn(|cx| Poll::Ready(exchange.as_mut().poll(cx))).await;
+            assert!(poll.is_pending());
+            tokio::time::advance(Duration::from_millis(10)).await;
+        }
+        drop(exchange);
+        assert_eq!(text(get("/plaintext")).await.1, "Hello, World!");
+    }
+}

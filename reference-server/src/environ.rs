@@ -1,0 +1,190 @@
+//! From a parsed head to an environ, or to a refusal.
+//!
+//! Rules of this room: it thinks, on values alone; what hyper lets pass and the specification forbids is refused here, once, by
+//! requirement; an environ that leaves this room has a checked authority, target and framing.
+
+use http::header::{HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{HeaderMap, Method, Uri, Version, request};
+use rwgi::BodyLength;
+
+use crate::fault::Refusal;
+
+/// Checks what hyper leaves to its embedder.
+///
+/// # Errors
+/// The requirement that the head breaks; the application is not called.
+#[inline]
+pub(crate) fn check(head: &request::Parts, length: BodyLength) -> Result<(), Refusal> {
+    check_target(&head.method, &head.uri)?;
+    check_host(&head.headers, head.version)?;
+    if length != BodyLength::Empty {
+        check_coding(&head.headers)?;
+    }
+    Ok(())
+}
+
+fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
+    if *method == Method::CONNECT {
+        return Err(Refusal::Connect);
+    }
+    match uri.scheme_str() {
+        Some("http" | "https") => Ok(()),
+        Some(_) => Err(Refusal::TargetForm),
+        // Only authority-form has an authority without a scheme.
+        None if uri.authority().is_some() => Err(Refusal::AuthorityForm),
+        None => match uri.path() {
+            "*" if *method == Method::OPTIONS => Ok(()),
+            "*" => Err(Refusal::Asterisk),
+            path if path.starts_with('/') => Ok(()),
+            _ => Err(Refusal::TargetForm),
+        },
+    }
+}
+
+#[inline]
+fn check_host(fields: &HeaderMap, version: Version) -> Result<(), Refusal> {
+    let mut hosts = fields.get_all(HOST).iter();
+    let Some(host) = hosts.next() else {
+        return if version == Version::HTTP_11 { Err(Refusal::HostMissing) } else { Ok(()) };
+    };
+    if hosts.next().is_some() {
+        return Err(Refusal::HostTwice);
+    }
+    if is_host(host.as_bytes()) { Ok(()) } else { Err(Refusal::HostMalformed) }
+}
+
+/// Whether the octets are `uri-host [ ":" port ]` (RFC 9110, section 7.2). An empty value is one: a target without an authority.
+#[inline]
+pub(crate) fn is_host(value: &[u8]) -> bool {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-');
+    match value.iter().position(|octet| !plain(octet)) {
+        None => true,
+        Some(at) if value[at] == b':' => is_port(&value[at + 1..]),
+        Some(_) => is_unusual_host(value),
+    }
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    digits.is_empty()
+        || digits.iter().all(u8::is_ascii_digit)
+            && std::str::from_utf8(digits).is_ok_and(|text| text.parse::<u16>().is_ok())
+}
+
+/// IP literals, percent-encoded names, and what is none of these.
+#[cold]
+fn is_unusual_host(value: &[u8]) -> bool {
+    // User information is part of an authority and not of a host.
+    !value.contains(&b'@')
+        && Authority::try_from(value).is_ok_and(|authority| {
+            let rest = &authority.as_str()[authority.host().len()..];
+            rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| is_port(port.as_bytes()))
+        })
+        || is_encoded_name(value)
+}
+
+/// A registered name with what RFC 3986 allows in one and `Authority` does not: percent-encoded octets.
+fn is_encoded_name(value: &[u8]) -> bool {
+    let (name, port) = match value.iter().rposition(|octet| *octet == b':') {
+        Some(colon) => (&value[..colon], &value[colon + 1..]),
+        None => (value, &[][..]),
+    };
+    let mut octets = name.iter();
+    let encoded = |octets: &mut std::slice::Iter<'_, u8>| {
+        octets.next().is_some_and(u8::is_ascii_hexdigit)
+            && octets.next().is_some_and(u8::is_ascii_hexdigit)
+    };
+    while let Some(octet) = octets.next() {
+        let allowed = match octet {
+            b'%' => encoded(&mut octets),
+            _ => octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(octet),
+        };
+        if !allowed {
+            return false;
+        }
+    }
+    is_port(port)
+}
+
+fn check_coding(fields: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Refusal::Coding),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn head(method: &str, target: &str, fields: &[(&'static str, &'static str)]) -> request::Parts {
+        let mut builder = http::Request::builder().method(method).uri(target);
+        for (name, value) in fields {
+            builder = builder.header(*name, HeaderValue::from_static(value));
+        }
+        builder.body(()).unwrap().into_parts().0
+    }
+
+    fn judged(
+        method: &str,
+        target: &str,
+        fields: &[(&'static str, &'static str)],
+    ) -> Option<Refusal> {
+        check(&head(method, target, fields), BodyLength::Unknown).err()
+    }
+
+    // Evidence: REQ-HTTP-17, REQ-HTTP-18, REQ-HTTP-19, REQ-HTTP-20, REQ-HTTP-21
+    #[test]
+    fn each_form_of_target_has_its_place() {
+        let host = [("host", "a")];
+        for (method, target, verdict) in [
+            ("GET", "/", None),
+            ("GET", "/a?b", None),
+            ("GET", "http://b/c", None),
+            ("OPTIONS", "*", None),
+            ("GET", "*", Some(Refusal::Asterisk)),
+            ("GET", "a:80", Some(Refusal::AuthorityForm)),
+            ("GET", "ftp://a/b", Some(Refusal::TargetForm)),
+            ("CONNECT", "a:80", Some(Refusal::Connect)),
+        ] {
+            assert_eq!(judged(method, target, &host), verdict, "{method} {target}");
+        }
+    }
+
+    // Evidence: REQ-HTTP-22, REQ-HTTP-23, REQ-HTTP-24, REQ-HTTP-25
+    #[test]
+    fn a_host_is_there_once_and_well_formed() {
+        assert_eq!(judged("GET", "/", &[]), Some(Refusal::HostMissing));
+        assert_eq!(judged("GET", "/", &[("host", "a"), ("host", "a")]), Some(Refusal::HostTwice));
+        let mut old = head("GET", "/", &[]);
+        old.version = Version::HTTP_10;
+        assert_eq!(check(&old, BodyLength::Empty), Ok(()));
+        for fine in ["", "a", "a:80", "a:", "127.0.0.1:8000", "[::1]", "[::1]:80", "a%20b", "a_b:1"]
+        {
+            assert!(is_host(fine.as_bytes()), "{fine:?}");
+        }
+        for bad in [
+            "a b", "a/b", "u@a", "a:b", "a:80:80", "a:99999", "[::1", "a%2", "a%zz", "a,b c",
+            "http://a", "a?b", "a#b", "a\\b",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad:?}");
+        }
+    }
+
+    // Evidence: REQ-HTTP-27
+    #[test]
+    fn one_transfer_coding_is_known() {
+        let with = |coding| judged("POST", "/", &[("host", "a"), ("transfer-encoding", coding)]);
+        assert_eq!(with("chunked"), None);
+        assert_eq!(with("Chunked"), None);
+        for unknown in ["gzip, chunked", "chunked, chunked", "identity", "x"] {
+            assert_eq!(with(unknown), Some(Refusal::Coding), "{unknown}");
+        }
+        let twice =
+            [("host", "a"), ("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")];
+        assert_eq!(judged("POST", "/", &twice), Some(Refusal::Coding));
+    }
+}

@@ -1,0 +1,180 @@
+//! The gateway: hyper's request in, the exchange between, hyper's response out.
+//!
+//! Rules of this room: hyper never sees an error that can still be answered; a refused head never reaches the application; what
+//! the connection must do (close, linger, reset) is decided here and done by the connection.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, Version, request};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use rwgi::{
+    Application, BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, ResponseBody,
+};
+
+use crate::connection::state::{CLOSE_DELIMITED, LINGER, State};
+use crate::environ;
+use crate::fault::{self, Refusal};
+use crate::request_body::{self, Content};
+use crate::response_body::OutgoingBody;
+
+/// hyper's service for one connection.
+#[derive(Debug)]
+pub(crate) struct Gateway<A> {
+    pub(crate) application: Arc<A>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) state: Arc<State>,
+    pub(crate) body_bytes: u64,
+}
+
+impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
+    type Response = Response<OutgoingBody>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    #[inline]
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        let (head, incoming) = request.into_parts();
+        let length = request_body::length(&incoming);
+        let verdict = self.check(&head, length);
+        self.state.head().parsed();
+        self.state.begin();
+        let label =
+            Label { method: head.method.clone(), target: head.uri.path_and_query().cloned() };
+        let version = head.version;
+        let mut answer = Answer {
+            work: Work::Refused(Refusal::Syntax),
+            state: Arc::clone(&self.state),
+            label,
+            version,
+            content: None,
+        };
+        answer.work = match verdict {
+            Err(refusal) => {
+                fault::log_refusal(refusal, &self.connection.peer);
+                Work::Refused(refusal)
+            }
+            Ok(()) => {
+                let input = if length == BodyLength::Empty {
+                    Input::empty()
+                } else {
+                    let (mut input, content) = request_body::input(incoming, length, &head);
+                    input.set_limit(Some(self.body_bytes));
+                    answer.content = Some(content);
+                    input
+                };
+                let environ = Environ::new(head, input, Arc::clone(&self.connection));
+                Work::Exchange(Exchange::new(Arc::clone(&self.application), environ))
+            }
+        };
+        answer
+    }
+}
+
+impl<A> Gateway<A> {
+    #[inline]
+    fn check(&self, head: &request::Parts, length: BodyLength) -> Result<(), Refusal> {
+        environ::check(head, length)?;
+        // hyper has dropped the Content-Length by now, and would close without a word.
+        if length == BodyLength::Unknown
+            && head.headers.contains_key(TRANSFER_ENCODING)
+            && self.state.head().declares_length(head.method.as_str(), &head.uri.to_string())
+        {
+            return Err(Refusal::CodingAndLength);
+        }
+        Ok(())
+    }
+}
+
+/// A request's name in the log: method and target.
+#[derive(Clone, Debug)]
+pub(crate) struct Label {
+    method: Method,
+    target: Option<PathAndQuery>,
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            Some(target) => write!(f, "{} {target}", self.method),
+            None => self.method.fmt(f),
+        }
+    }
+}
+
+/// The response to come.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    work: Work,
+    state: Arc<State>,
+    label: Label,
+    version: Version,
+    content: Option<Arc<Content>>,
+}
+
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the exchange is a pointer pair; both are small")]
+enum Work {
+    Refused(Refusal),
+    Exchange(Exchange),
+}
+
+impl Future for Answer {
+    type Output = Result<Response<OutgoingBody>, Infallible>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let response = match &mut this.work {
+            Work::Refused(refusal) => {
+                let mut response = fault::error_response(refusal.status()).map(ResponseBody::from);
+                this.close_after(&mut response);
+                response
+            }
+            Work::Exchange(exchange) => match ready!(Pin::new(exchange).poll(cx)) {
+                Ok(response) => response,
+                Err(error) => {
+                    fault::log_error(&error, &this.label, false);
+                    fault::error_response(fault::error_status(&error)).map(ResponseBody::from)
+                }
+            },
+        };
+        Poll::Ready(Ok(this.finish(response)))
+    }
+}
+
+impl Answer {
+    #[inline]
+    fn finish(&mut self, mut response: Response<ResponseBody>) -> Response<OutgoingBody> {
+        if self.content.as_ref().is_some_and(|content| !content.settle()) {
+            self.close_after(&mut response);
+        }
+        if self.version == Version::HTTP_10 && response.body().size_hint().exact().is_none() {
+            self.state.set(CLOSE_DELIMITED);
+        }
+        if !response.extensions().is_empty()
+            && let Some(reason) = response.extensions_mut().remove::<ReasonPhrase>()
+            && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.as_bytes())
+        {
+            response.extensions_mut().insert(reason);
+        }
+        let label = self.label.clone();
+        let content = self.content.take();
+        let state = Arc::clone(&self.state);
+        response.map(|body| OutgoingBody::new(body, state, label, content))
+    }
+
+    #[cold]
+    fn close_after(&self, response: &mut Response<ResponseBody>) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        self.state.set(LINGER);
+    }
+}

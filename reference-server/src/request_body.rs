@@ -1,0 +1,166 @@
+//! The request's content, from hyper to the environ's input.
+//!
+//! Rules of this room: a door; nothing is read before it is asked for; what hyper says of a broken body becomes the client's fault; what
+//! the application leaves unread comes back, so that the connection can be kept or closed honestly.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::header::EXPECT;
+use http::{StatusCode, Version, request};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use rwgi::{BodyLength, Error, Input};
+
+/// What is read of content that nobody wanted, so that the connection can be kept.
+const MOST_DRAINED: usize = 64 * 1024;
+
+/// What the gateway knows of a request's content.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// The client waits for 100 (Continue) before it sends.
+    expects: bool,
+    asked: AtomicBool,
+    ended: AtomicBool,
+    forbidden: AtomicBool,
+    left: Mutex<Option<Incoming>>,
+}
+
+/// The length of the content as the framing has it.
+#[inline]
+pub(crate) fn length(incoming: &Incoming) -> BodyLength {
+    if incoming.is_end_stream() {
+        return BodyLength::Empty;
+    }
+    incoming.size_hint().exact().map_or(BodyLength::Unknown, BodyLength::Exact)
+}
+
+/// Makes the environ's input of hyper's body.
+pub(crate) fn input(
+    incoming: Incoming,
+    length: BodyLength,
+    head: &request::Parts,
+) -> (Input, Arc<Content>) {
+    let expects = head.version == Version::HTTP_11
+        && head
+            .headers
+            .get(EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let content = Arc::new(Content {
+        expects,
+        asked: AtomicBool::new(false),
+        ended: AtomicBool::new(false),
+        forbidden: AtomicBool::new(false),
+        left: Mutex::new(None),
+    });
+    let body = RequestBody { incoming: Some(incoming), content: Arc::clone(&content) };
+    (Input::from_body(body, length), content)
+}
+
+impl Content {
+    /// Whether the content was read to its end.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// Called when the final response's head leaves; gives whether the connection can be kept as far as one can tell.
+    pub(crate) fn settle(&self) -> bool {
+        if self.is_ended() {
+            return true;
+        }
+        if self.expects && !self.asked.load(Relaxed) {
+            // No 100 (Continue) can be sent after the final head: who reads now would wait for what never comes.
+            self.forbidden.store(true, Relaxed);
+            return false;
+        }
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Where the application still holds the input it may yet read it to the end.
+        left.is_none_or(|incoming| self.drain(incoming))
+    }
+
+    /// Reads what has arrived already, within reason; gives whether that was all.
+    fn drain(&self, mut incoming: Incoming) -> bool {
+        let mut drained = 0;
+        let mut cx = Context::from_waker(Waker::noop());
+        while drained <= MOST_DRAINED {
+            match Pin::new(&mut incoming).poll_frame(&mut cx) {
+                Poll::Ready(None) => {
+                    self.ended.store(true, Relaxed);
+                    return true;
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    drained += frame.data_ref().map_or(0, Bytes::len);
+                }
+                Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
+            }
+        }
+        false
+    }
+}
+
+/// hyper's body, watched.
+struct RequestBody {
+    incoming: Option<Incoming>,
+    content: Arc<Content>,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if self.content.forbidden.load(Relaxed) {
+            return Poll::Ready(Some(Err(Error::application(
+                "the content is read after the response's head left and with 100 (Continue) unsent: the client will not send it",
+            )
+            .with_requirement("REQ-INPUT-15"))));
+        }
+        self.content.asked.store(true, Relaxed);
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let frame = std::task::ready!(Pin::new(incoming).poll_frame(cx));
+        Poll::Ready(match frame {
+            None => {
+                self.content.ended.store(true, Relaxed);
+                None
+            }
+            Some(Ok(frame)) => {
+                if self.incoming.as_ref().is_some_and(Body::is_end_stream) {
+                    self.content.ended.store(true, Relaxed);
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                self.incoming = None;
+                Some(Err(Error::client(
+                    StatusCode::BAD_REQUEST,
+                    "the request's content was cut short or is malformed",
+                )
+                .with_requirement("REQ-INPUT-04")
+                .with_source(error)))
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if !self.content.is_ended() {
+            *self.content.left.lock().unwrap_or_else(PoisonError::into_inner) =
+                self.incoming.take();
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The response's content, from the exchange to hyper.
+//!
+//! Rules of this room: a door; a failure is logged here, once, and cuts the message; the drop of the body is the end of the exchange for
+//! the connection.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use rwgi::{Error, ResponseBody};
+
+use crate::connection::state::{ABORTED, LINGER, Phase, State};
+use crate::fault;
+use crate::gateway::Label;
+use crate::request_body::Content;
+
+/// The content of a response on its way out.
+#[derive(Debug)]
+pub(crate) struct OutgoingBody {
+    inner: ResponseBody,
+    state: Arc<State>,
+    label: Label,
+    content: Option<Arc<Content>>,
+}
+
+impl OutgoingBody {
+    #[inline]
+    pub(crate) fn new(
+        inner: ResponseBody,
+        state: Arc<State>,
+        label: Label,
+        content: Option<Arc<Content>>,
+    ) -> Self {
+        Self { inner, state, label, content }
+    }
+}
+
+impl Body for OutgoingBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    #[inline]
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        if let Poll::Ready(Some(Err(error))) = &frame {
+            self.state.set(ABORTED);
+            fault::log_error(error, &self.label, true);
+        }
+        frame
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for OutgoingBody {
+    #[inline]
+    fn drop(&mut self) {
+        if self.content.as_ref().is_some_and(|content| !content.is_ended()) {
+            self.state.set(LINGER);
+        }
+        self.state.enter(Phase::Idle);
+    }
+}

@@ -1,0 +1,79 @@
+//! How a server is told to stop, and how its connections learn of it.
+//!
+//! Rules of this room: the stage only ever advances; whoever waits is woken by each advance; a look costs one load.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::Notify;
+
+/// Where a server stands on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Serving.
+    Run,
+    /// Nothing new; what is under way comes to its end.
+    Drain,
+    /// The period of grace is over: what is left is aborted.
+    Kill,
+}
+
+/// The stage, shared by the server and its connections.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    stage: AtomicU8,
+    advanced: Notify,
+}
+
+impl Stop {
+    pub(crate) fn new() -> Self {
+        Self { stage: AtomicU8::new(0), advanced: Notify::new() }
+    }
+
+    #[inline]
+    pub(crate) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Acquire) {
+            0 => Stage::Run,
+            1 => Stage::Drain,
+            _ => Stage::Kill,
+        }
+    }
+
+    /// Advances to `stage`; a step back is no step.
+    pub(crate) fn advance(&self, stage: Stage) {
+        self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+        self.advanced.notify_waiters();
+    }
+
+    /// Waits for an advance beyond `seen`. Cancel safe.
+    pub(crate) async fn beyond(&self, seen: Stage) {
+        loop {
+            let advanced = self.advanced.notified();
+            // The waiter is registered before the look, so that no advance falls between the two.
+            tokio::pin!(advanced);
+            advanced.as_mut().enable();
+            if self.stage() > seen {
+                return;
+            }
+            advanced.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_stage_advances_and_wakes() {
+        let stop = std::sync::Arc::new(Stop::new());
+        let waiter = tokio::spawn({
+            let stop = std::sync::Arc::clone(&stop);
+            async move { stop.beyond(Stage::Drain).await }
+        });
+        stop.advance(Stage::Drain);
+        stop.advance(Stage::Kill);
+        waiter.await.unwrap();
+        stop.advance(Stage::Drain);
+        assert_eq!(stop.stage(), Stage::Kill);
+    }
+}

@@ -1,0 +1,216 @@
+//! The wire: byte streams that the server can serve, and what it must be able to do to them besides reading and writing.
+//!
+//! Rules of this room: a door, it moves bytes and decides nothing; everything above is generic over it, so that the same server
+//! runs on sockets and, in tests, on in-memory pipes.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rwgi::Endpoint;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A byte stream between a client and the server.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The client's end.
+    fn peer(&self) -> Endpoint {
+        Endpoint::Unknown
+    }
+
+    /// The server's end.
+    fn local(&self) -> Endpoint {
+        Endpoint::Unknown
+    }
+
+    /// A future that ends when the client resets the stream, whether or not anybody reads or writes; never, where that
+    /// cannot be seen.
+    fn reset_by_peer(&self) -> impl Future<Output = ()> + Send + 'static {
+        std::future::pending()
+    }
+
+    /// Makes the coming drop a reset that the client cannot take for an end; does nothing where there is none.
+    fn reset_on_drop(&self) {}
+}
+
+/// In-memory pipes, for tests.
+impl Transport for DuplexStream {}
+
+/// A socket that can be watched for a reset while it is read and written elsewhere.
+#[derive(Debug)]
+pub struct Socket<S> {
+    stream: Arc<S>,
+    peer: Endpoint,
+    local: Endpoint,
+}
+
+/// A TCP connection.
+pub type TcpSocket = Socket<TcpStream>;
+
+/// A connection over a Unix socket.
+pub type UnixSocket = Socket<UnixStream>;
+
+impl From<TcpStream> for TcpSocket {
+    fn from(stream: TcpStream) -> Self {
+        let endpoint = |address: io::Result<_>| address.map_or(Endpoint::Unknown, Endpoint::Ip);
+        Self {
+            peer: endpoint(stream.peer_addr()),
+            local: endpoint(stream.local_addr()),
+            stream: Arc::new(stream),
+        }
+    }
+}
+
+impl From<UnixStream> for UnixSocket {
+    fn from(stream: UnixStream) -> Self {
+        let endpoint = |address: io::Result<tokio::net::unix::SocketAddr>| {
+            address.map_or(Endpoint::Unknown, |address| {
+                Endpoint::Unix(address.as_pathname().map(Into::into))
+            })
+        };
+        Self {
+            peer: endpoint(stream.peer_addr()),
+            local: endpoint(stream.local_addr()),
+            stream: Arc::new(stream),
+        }
+    }
+}
+
+/// What the two kinds of socket have in common.
+pub(crate) trait RawSocket: Send + Sync + 'static {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize>;
+    fn try_write(&self, data: &[u8]) -> io::Result<usize>;
+    fn try_write_vectored(&self, data: &[io::IoSlice<'_>]) -> io::Result<usize>;
+    /// Forgets that the socket was readable, so that the next look waits for news.
+    fn drained(&self);
+    fn errored(&self) -> impl Future<Output = io::Result<()>> + Send;
+    fn as_socket(&self) -> socket2::SockRef<'_>;
+}
+
+macro_rules! raw_socket {
+    ($stream:ty) => {
+        impl RawSocket for $stream {
+            fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_read_ready(cx)
+            }
+            fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_write_ready(cx)
+            }
+            fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+                self.try_read_buf(buf)
+            }
+            fn try_write(&self, data: &[u8]) -> io::Result<usize> {
+                <$stream>::try_write(self, data)
+            }
+            fn try_write_vectored(&self, data: &[io::IoSlice<'_>]) -> io::Result<usize> {
+                <$stream>::try_write_vectored(self, data)
+            }
+            fn drained(&self) {
+                let _ = self.try_io(Interest::READABLE, || -> io::Result<()> {
+                    Err(io::ErrorKind::WouldBlock.into())
+                });
+            }
+            async fn errored(&self) -> io::Result<()> {
+                self.ready(Interest::ERROR).await.map(drop)
+            }
+            fn as_socket(&self) -> socket2::SockRef<'_> {
+                socket2::SockRef::from(self)
+            }
+        }
+    };
+}
+
+raw_socket!(TcpStream);
+raw_socket!(UnixStream);
+
+impl<S: RawSocket> Transport for Socket<S> {
+    fn peer(&self) -> Endpoint {
+        self.peer.clone()
+    }
+
+    fn local(&self) -> Endpoint {
+        self.local.clone()
+    }
+
+    fn reset_by_peer(&self) -> impl Future<Output = ()> + Send + 'static {
+        let stream = Arc::clone(&self.stream);
+        async move {
+            // An error here is the runtime shutting down, which ends everything anyway.
+            let _ = stream.errored().await;
+        }
+    }
+
+    fn reset_on_drop(&self) {
+        // Where the kernel refuses, the drop is a plain close: nothing better is left to do.
+        let _ = self.stream.as_socket().set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
+impl<S: RawSocket> AsyncRead for Socket<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_readable(cx))?;
+            match self.stream.try_read(buf) {
+                Ok(read) => {
+                    if read > 0 && buf.remaining() > 0 {
+                        // A short read has emptied the socket: without this the next look would cost a system call to learn it.
+                        self.stream.drained();
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl<S: RawSocket> AsyncWrite for Socket<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_writable(cx))?;
+            match self.stream.try_write(data) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_writable(cx))?;
+            match self.stream.try_write_vectored(data) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.as_socket().shutdown(std::net::Shutdown::Write))
+    }
+}
