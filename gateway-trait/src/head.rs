@@ -20,12 +20,11 @@ use crate::{Error, Result};
 /// assert!(head.insert("connection", "close").is_err()); // the server's business
 /// # Ok::<(), rwgi::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ResponseHead {
-    status: StatusCode,
-    fields: HeaderMap,
+    // What the server's response is made of: nothing is moved from one map to another on the way.
+    parts: http::response::Parts,
     content_length: Option<u64>,
-    extensions: Extensions,
 }
 
 /// The reason phrase of an HTTP/1 status line, where the application wants another than the registered one.
@@ -58,12 +57,11 @@ impl ResponseHead {
     #[inline]
     pub fn new(status: StatusCode, fields: impl IntoFields) -> Result<Self> {
         check_status(status)?;
-        let mut head = Self {
-            status,
-            fields: HeaderMap::with_capacity(fields.count_hint()),
-            content_length: None,
-            extensions: Extensions::new(),
-        };
+        let mut head = Self::default();
+        head.parts.status = status;
+        if fields.count_hint() > FIELDS_WITHOUT_RESERVE {
+            head.parts.headers.reserve(fields.count_hint());
+        }
         fields.append_to(&mut head)?;
         Ok(head)
     }
@@ -85,17 +83,12 @@ impl ResponseHead {
             // Said twice with the same value is said once (RFC 9110, section 8.6).
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        Ok(Self {
-            status: parts.status,
-            fields: parts.headers,
-            content_length: declared,
-            extensions: parts.extensions,
-        })
+        Ok(Self { parts, content_length: declared })
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.parts.status
     }
 
     /// Replaces the status.
@@ -104,13 +97,13 @@ impl ResponseHead {
     /// The status is not final.
     pub fn set_status(&mut self, status: StatusCode) -> Result<()> {
         check_status(status)?;
-        self.status = status;
+        self.parts.status = status;
         Ok(())
     }
 
     /// The fields.
     pub fn fields(&self) -> &HeaderMap {
-        &self.fields
+        &self.parts.headers
     }
 
     /// Adds a field beside those of the same name.
@@ -124,9 +117,9 @@ impl ResponseHead {
         refuse_connection_field(&name)?;
         if name == CONTENT_LENGTH {
             self.content_length = Some(merge_length(self.content_length, &value)?);
-            self.fields.try_insert(name, value)?;
+            self.parts.headers.try_insert(name, value)?;
         } else {
-            self.fields.try_append(name, value)?;
+            self.parts.headers.try_append(name, value)?;
         }
         Ok(())
     }
@@ -142,7 +135,7 @@ impl ResponseHead {
         if name == CONTENT_LENGTH {
             self.content_length = Some(merge_length(None, &value)?);
         }
-        self.fields.try_insert(name, value)?;
+        self.parts.headers.try_insert(name, value)?;
         Ok(())
     }
 
@@ -151,7 +144,7 @@ impl ResponseHead {
         if name == CONTENT_LENGTH {
             self.content_length = None;
         }
-        self.fields.remove(name)
+        self.parts.headers.remove(name)
     }
 
     /// The declared length of the content, in bytes.
@@ -161,32 +154,40 @@ impl ResponseHead {
 
     /// Sets the reason phrase of an HTTP/1 status line.
     pub fn set_reason(&mut self, reason: ReasonPhrase) {
-        self.extensions.insert(reason);
+        self.parts.extensions.insert(reason);
     }
 
     /// Values that travel to the server beside the head, by type; they are never sent.
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        &self.parts.extensions
     }
 
     /// Values that travel to the server beside the head, by type; they are never sent.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.extensions
+        &mut self.parts.extensions
     }
 
     /// Whether a response with this status has no content whatever the method (204 and 304).
     pub(crate) fn forbids_content(&self) -> bool {
-        self.status == StatusCode::NO_CONTENT || self.status == StatusCode::NOT_MODIFIED
+        self.parts.status == StatusCode::NO_CONTENT || self.parts.status == StatusCode::NOT_MODIFIED
     }
 
+    #[inline]
     pub(crate) fn into_response<B>(self, body: B) -> http::Response<B> {
-        let mut response = http::Response::new(body);
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.fields;
-        *response.extensions_mut() = self.extensions;
-        response
+        http::Response::from_parts(self.parts, body)
     }
 }
+
+impl Default for ResponseHead {
+    /// 200, no fields.
+    #[inline]
+    fn default() -> Self {
+        Self { parts: http::Response::new(()).into_parts().0, content_length: None }
+    }
+}
+
+/// The room that a field map makes for itself at the first field; to reserve less costs a second allocation later.
+const FIELDS_WITHOUT_RESERVE: usize = 6;
 
 #[inline]
 fn check_status(status: StatusCode) -> Result<()> {

@@ -32,6 +32,11 @@ use crate::{Capabilities, Connection, Endpoint, Input, Limits, Result, Scheme, S
 /// # Ok::<(), rwgi::Error>(())
 /// ```
 pub struct Environ {
+    // Boxed: an environ is moved through every layer, and so is every future that holds one.
+    facts: Box<Facts>,
+}
+
+struct Facts {
     head: request::Parts,
     /// Where `script_name` ends in the raw path.
     mount: usize,
@@ -57,7 +62,7 @@ impl Environ {
     /// The head is taken over as it is: the server has checked it (REQ-HTTP-01 and on).
     #[inline]
     pub fn new(head: request::Parts, input: Input, connection: Arc<Connection>) -> Self {
-        Self { head, mount: 0, input, connection, forwarded: None }
+        Self { facts: Box::new(Facts { head, mount: 0, input, connection, forwarded: None }) }
     }
 
     /// Builds an environ by hand: for tests and in-memory servers.
@@ -67,38 +72,38 @@ impl Environ {
 
     /// The method: `REQUEST_METHOD`. Case-sensitive; any token can come.
     pub fn method(&self) -> &Method {
-        &self.head.method
+        &self.facts.head.method
     }
 
     /// Replaces the method, for middleware (a method override, HEAD by GET).
     pub fn set_method(&mut self, method: Method) {
-        self.head.method = method;
+        self.facts.head.method = method;
     }
 
     /// The request target as it was parsed; absolute-form keeps its scheme and authority.
     pub fn uri(&self) -> &Uri {
-        &self.head.uri
+        &self.facts.head.uri
     }
 
     /// Replaces the target; what was mounted is forgotten (`script_name` is empty again).
     pub fn set_uri(&mut self, uri: Uri) {
-        self.head.uri = uri;
-        self.mount = 0;
+        self.facts.head.uri = uri;
+        self.facts.mount = 0;
     }
 
     /// The raw path, neither decoded nor normalised; `*` for `OPTIONS *`.
     pub fn path(&self) -> &str {
-        self.head.uri.path()
+        self.facts.head.uri.path()
     }
 
     /// The part of the raw path by which this application was reached: `SCRIPT_NAME`, undecoded.
     pub fn script_name(&self) -> &str {
-        &self.path()[..self.mount]
+        &self.path()[..self.facts.mount]
     }
 
     /// The rest of the raw path: `PATH_INFO`, undecoded.
     pub fn path_info(&self) -> &str {
-        &self.path()[self.mount..]
+        &self.path()[self.facts.mount..]
     }
 
     /// `path_info`, percent-decoded.
@@ -116,7 +121,7 @@ impl Environ {
     pub fn shift_path(&mut self, prefix: &str) -> bool {
         match path::mount_length(self.path_info(), prefix) {
             Some(length) => {
-                self.mount += length;
+                self.facts.mount += length;
                 true
             }
             None => false,
@@ -125,77 +130,79 @@ impl Environ {
 
     /// The query without its `?`, raw; `None` where there is no `?`.
     pub fn query(&self) -> Option<&str> {
-        self.head.uri.query()
+        self.facts.head.uri.query()
     }
 
     /// The version of HTTP: `SERVER_PROTOCOL`.
     pub fn version(&self) -> Version {
-        self.head.version
+        self.facts.head.version
     }
 
     /// The request's fields, in the order in which each name came first; values are octets.
     pub fn headers(&self) -> &HeaderMap {
-        &self.head.headers
+        &self.facts.head.headers
     }
 
     /// The request's fields, for middleware.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.head.headers
+        &mut self.facts.head.headers
     }
 
     /// The effective scheme: `wsgi.url_scheme`.
     pub fn scheme(&self) -> Scheme {
-        self.forwarded
+        self.facts
+            .forwarded
             .as_deref()
             .and_then(|forwarded| forwarded.scheme)
-            .unwrap_or_else(|| self.connection.scheme())
+            .unwrap_or_else(|| self.facts.connection.scheme())
     }
 
     /// The effective authority (`host` or `host:port`): a trusted proxy's, else that of an absolute-form target, else the
     /// Host field; `None` only where HTTP/1.0 sent none.
     pub fn authority(&self) -> Option<&str> {
         if let Some(authority) =
-            self.forwarded.as_deref().and_then(|said| said.authority.as_deref())
+            self.facts.forwarded.as_deref().and_then(|said| said.authority.as_deref())
         {
             return Some(authority);
         }
-        match self.head.uri.authority() {
+        match self.facts.head.uri.authority() {
             Some(authority) => Some(authority.as_str()),
-            None => self.head.headers.get(HOST).and_then(|host| host.to_str().ok()),
+            None => self.facts.head.headers.get(HOST).and_then(|host| host.to_str().ok()),
         }
     }
 
     /// The effective client: `REMOTE_ADDR` and `REMOTE_PORT`.
     pub fn peer(&self) -> &Endpoint {
-        self.forwarded
+        self.facts
+            .forwarded
             .as_deref()
             .and_then(|forwarded| forwarded.peer.as_ref())
-            .unwrap_or(&self.connection.peer)
+            .unwrap_or(&self.facts.connection.peer)
     }
 
     /// What a trusted proxy said, if one did.
     pub fn forwarded(&self) -> Option<&Forwarded> {
-        self.forwarded.as_deref()
+        self.facts.forwarded.as_deref()
     }
 
     /// Makes a trusted proxy's word effective; the raw facts stay as they are.
     pub fn set_forwarded(&mut self, forwarded: Forwarded) {
-        self.forwarded = Some(Box::new(forwarded));
+        self.facts.forwarded = Some(Box::new(forwarded));
     }
 
     /// The raw facts of the connection.
     pub fn connection(&self) -> &Connection {
-        &self.connection
+        &self.facts.connection
     }
 
     /// The raw facts of the connection, to be kept.
     pub fn share_connection(&self) -> Arc<Connection> {
-        Arc::clone(&self.connection)
+        Arc::clone(&self.facts.connection)
     }
 
     /// The server, as it told [`startup`](crate::Application::startup).
     pub fn server(&self) -> &ServerInfo {
-        &self.connection.server
+        &self.facts.connection.server
     }
 
     /// What an application may ask of this server.
@@ -210,32 +217,32 @@ impl Environ {
 
     /// The request's content: `wsgi.input`.
     pub fn input(&self) -> &Input {
-        &self.input
+        &self.facts.input
     }
 
     /// The request's content, to be read.
     pub fn input_mut(&mut self) -> &mut Input {
-        &mut self.input
+        &mut self.facts.input
     }
 
     /// Takes the content out, leaving an empty one.
     pub fn take_input(&mut self) -> Input {
-        std::mem::take(&mut self.input)
+        std::mem::take(&mut self.facts.input)
     }
 
     /// Puts other content in place, for middleware.
     pub fn set_input(&mut self, input: Input) {
-        self.input = input;
+        self.facts.input = input;
     }
 
     /// Values that server and middleware add, by type.
     pub fn extensions(&self) -> &Extensions {
-        &self.head.extensions
+        &self.facts.head.extensions
     }
 
     /// Values that server and middleware add, by type.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.head.extensions
+        &mut self.facts.head.extensions
     }
 
     /// The environ under CGI's and WSGI's names (`REQUEST_METHOD`, `PATH_INFO` decoded, `HTTP_ACCEPT`, …), for bridges.
@@ -283,7 +290,8 @@ impl Environ {
 
     /// The request head and its content, for a gateway that hands them on; what was mounted is lost.
     pub fn into_parts(self) -> (request::Parts, Input, Arc<Connection>) {
-        (self.head, self.input, self.connection)
+        let facts = *self.facts;
+        (facts.head, facts.input, facts.connection)
     }
 }
 
@@ -297,7 +305,7 @@ impl fmt::Debug for Environ {
             .field("version", &self.version())
             .field("headers", self.headers())
             .field("peer", self.peer())
-            .field("input", &self.input)
+            .field("input", &self.facts.input)
             .finish_non_exhaustive()
     }
 }
