@@ -8,7 +8,9 @@ const bytes = (count) => `${count.toLocaleString("en")} ${count === 1 ? "byte" :
 const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;
 
 function report(part, state, text) {
-  part.querySelector(".status").textContent = text;
+  const status = part.querySelector(".status");
+  status.ariaBusy = state === "running"; // screen readers speak of the end, not of every piece
+  status.textContent = text;
   part.dataset.state = state;
 }
 
@@ -158,8 +160,8 @@ async function fail(part, path) {
       received += value.length;
       text += decoder.decode(value, { stream: true });
     }
-    const complete = `Status ${response.status} ${response.statusText}, complete: ${bytes(received)}.`;
-    report(part, response.ok ? "failed" : "done", complete);
+    const status = `${response.status} ${response.statusText}`.trim();
+    report(part, response.ok ? "failed" : "done", `Status ${status}: a complete response of ${bytes(received)}.`);
   } catch (error) {
     const begun = response === null ? "No head came" : `Status ${response.status}, then ${bytes(received)}, then the message was cut`;
     report(part, response === null ? "failed" : "done", `${begun}: the browser reports “${error.message}”.`);

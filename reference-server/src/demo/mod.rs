@@ -4,11 +4,13 @@
 //! it; what a client sent is escaped where it enters HTML; links respect the mount; every route but the upload
 //! answers HEAD as it answers GET.
 
+mod documentation;
 mod echo;
 mod errors;
 mod facts;
 mod html;
 mod json;
+mod markdown;
 mod pages;
 mod stream;
 #[cfg(test)]
@@ -17,6 +19,8 @@ mod tests;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode};
 use rwgi::{Application, Environ, Finished, Result, StartResponse};
+
+use self::documentation::Document;
 
 /// The demo application.
 ///
@@ -28,7 +32,7 @@ use rwgi::{Application, Environ, Finished, Result, StartResponse};
 /// | `/echo` | the content of a POST, sent back as it comes, of any size |
 /// | `/stream` | pieces of text over time: `?n=12&interval=250` (milliseconds) |
 /// | `/error/before`, `/error/after` | a failure before the head has left, and after |
-/// | `/documentation` | the contract on one page |
+/// | `/documentation` | the contract on one page, and below it the documents of the repository |
 pub fn application() -> impl Application {
     answer
 }
@@ -38,6 +42,7 @@ pub fn application() -> impl Application {
 enum Route {
     Page,
     Documentation,
+    Document(&'static Document),
     Plaintext,
     Environ,
     Echo,
@@ -61,7 +66,10 @@ impl Route {
             "/error/before" => Self::ErrorBefore,
             "/error/after" => Self::ErrorAfter,
             "*" => Self::Everything,
-            _ => Self::Asset(pages::ASSETS.iter().find(|asset| asset.path == path)?),
+            _ => match Document::find(path) {
+                Some(document) => Self::Document(document),
+                None => Self::Asset(pages::ASSETS.iter().find(|asset| asset.path == path)?),
+            },
         })
     }
 
@@ -100,7 +108,8 @@ async fn answer(environ: Environ, start_response: StartResponse) -> Result<Finis
             start_response.respond(StatusCode::OK, [(CONTENT_TYPE, "text/plain")], "Hello, World!")
         }
         Route::Page => pages::page(&environ, start_response),
-        Route::Documentation => pages::documentation(&environ, start_response),
+        Route::Documentation => documentation::overview(&environ, start_response),
+        Route::Document(document) => documentation::document(document, &environ, start_response),
         Route::Environ => environ_as_json(&environ, start_response),
         Route::Echo => echo::echo(environ, start_response).await,
         Route::Stream => stream::stream(environ, start_response).await,

@@ -1,4 +1,4 @@
-//! The pages of the demo: the main one, the documentation, the one for unknown paths, and the files that they need.
+//! The main page, the one for unknown paths, and the files that pages need.
 //!
 //! Rules of this room: no resource of anybody else, no script or style inside the HTML (the policy forbids it, and so an
 //! injected one would not run); everything is in the binary.
@@ -46,7 +46,7 @@ pub(super) fn asset(asset: &Asset, start_response: StartResponse) -> Result<Fini
 }
 
 /// The fields of every HTML page.
-const PAGE_FIELDS: [(HeaderName, &str); 5] = [
+pub(super) const PAGE_FIELDS: [(HeaderName, &str); 5] = [
     (CONTENT_TYPE, "text/html; charset=utf-8"),
     (CACHE_CONTROL, "no-store"),
     (
@@ -86,13 +86,6 @@ pub(super) fn page(environ: &Environ, start_response: StartResponse) -> Result<F
             ("code-after", &escape(excerpt(include_str!("errors.rs"), "async fn after"))),
         ],
     )?;
-    start_response.respond(StatusCode::OK, PAGE_FIELDS, html)
-}
-
-/// The contract on one page.
-pub(super) fn documentation(environ: &Environ, start_response: StartResponse) -> Result<Finished> {
-    let base = escape(environ.script_name());
-    let html = fill(include_str!("documentation.html"), &[("base", &base)])?;
     start_response.respond(StatusCode::OK, PAGE_FIELDS, html)
 }
 

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use rwgi::{BodyLength, Connection, Environ, EnvironBuilder, Exchange, Input, Result, ServerInfo};
 
+use super::documentation::DOCUMENTS;
 use super::{application, stream};
 
 async fn ask(environ: EnvironBuilder) -> Result<Response<rwgi::ResponseBody>> {
@@ -107,25 +108,42 @@ async fn every_page_forbids_what_it_does_not_bring() {
     }
 }
 
+/// The links of a page, as they stand in its source.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    let addresses =
+        page.split("href=\"").chain(page.split("src=\"")).filter(|part| !part.starts_with('<'));
+    addresses.filter_map(|rest| rest.split('"').next())
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_link_of_a_page_leads_somewhere_under_any_mount() {
-    for (mount, uri) in [("", "/"), ("", "/documentation"), ("/a/b", "/a/b/"), ("", "/nowhere")] {
-        let (_, page) = text(get(uri).script_name(mount)).await;
-        let links = page.split(['"']).zip(page.split('"').skip(1)).filter_map(|(before, link)| {
-            (before.ends_with("href=") || before.ends_with("src=")).then_some(link)
-        });
+    let documents = DOCUMENTS.iter().map(|document| format!("/documentation/{}", document.name));
+    let pages = ["/", "/documentation", "/nowhere"].map(str::to_owned).into_iter().chain(documents);
+    for (uri, mount) in pages.flat_map(|uri| [(uri.clone(), ""), (uri, "/a/b")]) {
+        let uri = format!("{mount}{uri}");
+        let (_, page) = text(get(&uri).script_name(mount)).await;
         let mut seen = 0;
-        for link in links.filter(|link| !link.starts_with(['#', '?'])) {
-            let answer = ask(get(link).script_name(mount)).await;
-            let status = answer.map_or_else(|error| error.status(), |response| response.status());
-            let expected = if link.ends_with("/error/before") { 500 } else { 200 };
-            assert_eq!(status, expected, "{link} on {uri} under {mount:?}");
+        for link in
+            links(&page).filter(|link| !link.starts_with(['?']) && !link.starts_with("https:"))
+        {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let path = if path.is_empty() { &uri } else { path };
+            let answer = ask(get(path).script_name(mount)).await;
+            let status = answer.as_ref().map_or_else(|error| error.status(), Response::status);
+            let expected = match path {
+                "/nowhere" | "/a/b/nowhere" => 404,
+                _ if path.ends_with("/error/before") => 500,
+                _ => 200,
+            };
+            assert_eq!(status, expected, "{link} on {uri}");
+            if !anchor.is_empty() {
+                let target = answer.unwrap().into_body().collect().await.unwrap().to_bytes();
+                let target = String::from_utf8(target.to_vec()).unwrap();
+                assert!(target.contains(&format!("id=\"{anchor}\"")), "{link} on {uri}");
+            }
             seen += 1;
         }
         assert!(seen >= 3, "{uri} has only {seen} links");
-        for anchor in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(page.contains(&format!("id=\"{anchor}\"")), "#{anchor} on {uri}");
-        }
     }
 }
 
