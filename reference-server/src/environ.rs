@@ -3,9 +3,9 @@
 //! Rules of this room: it thinks, on values alone; what hyper lets pass and the specification forbids is refused here, once, by
 //! requirement; an environ that leaves this room has a checked authority, target and framing.
 
-use http::header::{HOST, TRANSFER_ENCODING};
+use http::header::{COOKIE, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, request};
 use rwgi::BodyLength;
 
 use crate::fault::Refusal;
@@ -24,21 +24,71 @@ pub(crate) fn check(head: &request::Parts, length: BodyLength) -> Result<(), Ref
     Ok(())
 }
 
+/// [`check`] for HTTP/2, whose framing and field syntax its codec has checked; joins the crumbs of a cookie.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_http2(
+    head: &mut request::Parts,
+    target_bytes: usize,
+    head_fields: usize,
+) -> Result<(), Refusal> {
+    check_target(&head.method, &head.uri)?;
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > target_bytes {
+        return Err(Refusal::TargetTooLong);
+    }
+    if head.headers.len() > head_fields {
+        return Err(Refusal::HeadTooLarge);
+    }
+    let mut hosts = head.headers.get_all(HOST).iter();
+    match (head.uri.authority(), hosts.next(), hosts.next()) {
+        (_, _, Some(_)) => return Err(Refusal::HostTwice),
+        (None, None, None) => return Err(Refusal::HostMissing),
+        (Some(authority), Some(host), None)
+            if !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()) =>
+        {
+            return Err(Refusal::HostMalformed);
+        }
+        (None, Some(host), None) if !is_host(host.as_bytes()) => {
+            return Err(Refusal::HostMalformed);
+        }
+        // User information in `:authority` is no more welcome than in Host.
+        (Some(authority), _, None) if !is_host(authority.as_str().as_bytes()) => {
+            return Err(Refusal::HostMalformed);
+        }
+        _ => {}
+    }
+    join_cookies(&mut head.headers);
+    Ok(())
+}
+
+/// HTTP/2 may cut a cookie into crumbs (RFC 9113, section 8.2.3); applications know it in one piece.
+fn join_cookies(fields: &mut HeaderMap) {
+    let mut crumbs = fields.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return };
+    let mut whole = first.as_bytes().to_vec();
+    for crumb in std::iter::once(second).chain(crumbs) {
+        whole.extend_from_slice(b"; ");
+        whole.extend_from_slice(crumb.as_bytes());
+    }
+    if let Ok(whole) = HeaderValue::from_maybe_shared(bytes::Bytes::from(whole)) {
+        fields.insert(COOKIE, whole);
+    }
+}
+
 fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     if *method == Method::CONNECT {
         return Err(Refusal::Connect);
     }
-    match uri.scheme_str() {
-        Some("http" | "https") => Ok(()),
-        Some(_) => Err(Refusal::TargetForm),
+    let known_scheme = uri.scheme_str().is_none_or(|scheme| matches!(scheme, "http" | "https"));
+    match uri.path() {
         // Only authority-form has an authority without a scheme.
-        None if uri.authority().is_some() => Err(Refusal::AuthorityForm),
-        None => match uri.path() {
-            "*" if *method == Method::OPTIONS => Ok(()),
-            "*" => Err(Refusal::Asterisk),
-            path if path.starts_with('/') => Ok(()),
-            _ => Err(Refusal::TargetForm),
-        },
+        _ if uri.scheme().is_none() && uri.authority().is_some() => Err(Refusal::AuthorityForm),
+        "*" if *method == Method::OPTIONS => Ok(()),
+        "*" => Err(Refusal::Asterisk),
+        path if path.starts_with('/') && known_scheme => Ok(()),
+        _ => Err(Refusal::TargetForm),
     }
 }
 
@@ -118,7 +168,6 @@ fn check_coding(fields: &HeaderMap) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn head(method: &str, target: &str, fields: &[(&'static str, &'static str)]) -> request::Parts {
         let mut builder = http::Request::builder().method(method).uri(target);
@@ -172,6 +221,27 @@ mod tests {
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad:?}");
         }
+    }
+
+    // Evidence: REQ-H2-07, REQ-H2-08
+    #[test]
+    fn http2_says_its_host_once_and_its_cookie_in_crumbs() {
+        let judged = |target: &str, fields: &[(&'static str, &'static str)]| {
+            let mut head = head("GET", target, fields);
+            let verdict = check_http2(&mut head, 100, 10).err();
+            (verdict, head.headers.get(COOKIE).cloned())
+        };
+        assert_eq!(judged("http://a/b", &[]), (None, None));
+        assert_eq!(judged("http://a/b", &[("host", "A")]).0, None);
+        assert_eq!(judged("http://a/b", &[("host", "b")]).0, Some(Refusal::HostMalformed));
+        assert_eq!(judged("http://u@a/b", &[]).0, Some(Refusal::HostMalformed));
+        assert_eq!(judged("/b", &[]).0, Some(Refusal::HostMissing));
+        assert_eq!(judged("/b", &[("host", "a"), ("host", "a")]).0, Some(Refusal::HostTwice));
+        let crumbs = [("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")];
+        assert_eq!(judged("http://a/b", &crumbs).1.unwrap(), "a=1; b=2; c=3");
+        let long = format!("http://a/{}", "x".repeat(100));
+        assert_eq!(judged(&long, &[]).0, Some(Refusal::TargetTooLong));
+        assert_eq!(judged("http://a/", &[("x", "y"); 11]).0, Some(Refusal::HeadTooLarge));
     }
 
     // Evidence: REQ-HTTP-27

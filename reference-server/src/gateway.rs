@@ -20,7 +20,7 @@ use rwgi::{
     Application, BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, ResponseBody,
 };
 
-use crate::connection::state::{CLOSE_DELIMITED, LINGER, State};
+use crate::connection::state::{CLOSE_DELIMITED, LINGER, State, Underway};
 use crate::environ;
 use crate::fault::{self, Refusal};
 use crate::request_body::{self, Content};
@@ -32,6 +32,8 @@ pub(crate) struct Gateway<A> {
     pub(crate) application: Arc<A>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) state: Arc<State>,
+    pub(crate) target_bytes: usize,
+    pub(crate) head_fields: usize,
     pub(crate) body_bytes: u64,
 }
 
@@ -42,17 +44,22 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
 
     #[inline]
     fn call(&self, request: Request<Incoming>) -> Answer {
-        let (head, incoming) = request.into_parts();
+        let (mut head, incoming) = request.into_parts();
         let length = request_body::length(&incoming);
-        let verdict = self.check(&head, length);
-        self.state.head().parsed();
-        self.state.begin();
+        let verdict = if head.version == Version::HTTP_2 {
+            environ::check_http2(&mut head, self.target_bytes, self.head_fields)
+        } else {
+            let verdict = self.check(&head, length);
+            self.state.head().parsed();
+            verdict
+        };
+        let underway = self.state.begin();
         let label =
             Label { method: head.method.clone(), target: head.uri.path_and_query().cloned() };
         let version = head.version;
         let mut answer = Answer {
             work: Work::Refused(Refusal::Syntax),
-            state: Arc::clone(&self.state),
+            underway: Some(underway),
             label,
             version,
             content: None,
@@ -114,7 +121,8 @@ impl fmt::Display for Label {
 #[derive(Debug)]
 pub(crate) struct Answer {
     work: Work,
-    state: Arc<State>,
+    /// Taken by the response's body.
+    underway: Option<Underway>,
     label: Label,
     version: Version,
     content: Option<Arc<Content>>,
@@ -157,8 +165,9 @@ impl Answer {
         if self.content.as_ref().is_some_and(|content| !content.settle()) {
             self.close_after(&mut response);
         }
+        let underway = self.underway.take().expect("an answer is given once");
         if self.version == Version::HTTP_10 && response.body().size_hint().exact().is_none() {
-            self.state.set(CLOSE_DELIMITED);
+            underway.set(CLOSE_DELIMITED);
         }
         if !response.extensions().is_empty()
             && let Some(reason) = response.extensions_mut().remove::<ReasonPhrase>()
@@ -168,13 +177,17 @@ impl Answer {
         }
         let label = self.label.clone();
         let content = self.content.take();
-        let state = Arc::clone(&self.state);
-        response.map(|body| OutgoingBody::new(body, state, label, content))
+        response.map(|body| OutgoingBody::new(body, underway, label, content))
     }
 
     #[cold]
     fn close_after(&self, response: &mut Response<ResponseBody>) {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        self.state.set(LINGER);
+        // A refused stream of HTTP/2 says nothing of its connection.
+        if self.version != Version::HTTP_2
+            && let Some(underway) = &self.underway
+        {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            underway.set(LINGER);
+        }
     }
 }

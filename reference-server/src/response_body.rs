@@ -1,7 +1,7 @@
 //! The response's content, from the exchange to hyper.
 //!
 //! Rules of this room: a door; a failure is logged here, once, and cuts the message; the drop of the body is the end of the exchange for
-//! the connection.
+//! the connection; a stream of HTTP/2 that is cut concerns no other.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use rwgi::{Error, ResponseBody};
 
-use crate::connection::state::{ABORTED, LINGER, Phase, State};
+use crate::connection::state::{ABORTED, LINGER, Underway};
 use crate::fault;
 use crate::gateway::Label;
 use crate::request_body::Content;
@@ -20,7 +20,7 @@ use crate::request_body::Content;
 #[derive(Debug)]
 pub(crate) struct OutgoingBody {
     inner: ResponseBody,
-    state: Arc<State>,
+    underway: Underway,
     label: Label,
     content: Option<Arc<Content>>,
 }
@@ -29,11 +29,11 @@ impl OutgoingBody {
     #[inline]
     pub(crate) fn new(
         inner: ResponseBody,
-        state: Arc<State>,
+        underway: Underway,
         label: Label,
         content: Option<Arc<Content>>,
     ) -> Self {
-        Self { inner, state, label, content }
+        Self { inner, underway, label, content }
     }
 }
 
@@ -48,7 +48,7 @@ impl Body for OutgoingBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
         if let Poll::Ready(Some(Err(error))) = &frame {
-            self.state.set(ABORTED);
+            self.underway.set(ABORTED);
             fault::log_error(error, &self.label, true);
         }
         frame
@@ -69,8 +69,7 @@ impl Drop for OutgoingBody {
     #[inline]
     fn drop(&mut self) {
         if self.content.as_ref().is_some_and(|content| !content.is_ended()) {
-            self.state.set(LINGER);
+            self.underway.set(LINGER);
         }
-        self.state.enter(Phase::Idle);
     }
 }

@@ -123,12 +123,15 @@ impl<A: Application> Server<A> {
         let endpoints: Vec<Endpoint> = listeners.iter().map(Listener::endpoint).collect();
         let server = Arc::new(server_info(&self.config, endpoints.clone()));
         startup(&self.application, &server).await?;
+        let mut server_http2 = ServerInfo::clone(&server);
+        server_http2.capabilities.response_trailers = true;
 
         let shared = Arc::new(Shared {
-            http1: connection::http1(&self.config),
+            http1: connection::http1::builder(&self.config),
             application: Arc::clone(&self.application),
             stop: Stop::new(),
             server,
+            server_http2: Arc::new(server_http2),
             config: self.config,
         });
         let tasks = TaskTracker::new();
@@ -156,6 +159,7 @@ impl<A> fmt::Debug for Server<A> {
 fn server_info(config: &Config, endpoints: Vec<Endpoint>) -> ServerInfo {
     let mut info = ServerInfo::new(SOFTWARE);
     let mut capabilities = Capabilities::default();
+    capabilities.http2 = true;
     capabilities.request_trailers = true;
     capabilities.full_duplex = true;
     capabilities.departure = Departure::Prompt;

@@ -122,6 +122,10 @@ impl HeadWatch {
         self.line = Line::Done;
         let line = &self.recent[start..start + end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if memchr(b'#', line).is_some() {
+            // hyper's target drops a fragment without a word; no form of a request target has one.
+            return Some(Refusal::TargetForm);
+        }
         self.judge_version(line).or_else(|| self.judge_length(line))
     }
 
@@ -191,6 +195,12 @@ mod tests {
             None,
             "a long field is not a long target"
         );
+    }
+
+    #[test]
+    fn a_fragment_is_refused() {
+        assert_eq!(fed(&[b"GET /a#b HTTP/1.1\r\n"]), Some(Refusal::TargetForm));
+        assert_eq!(fed(&[b"GET /a HTTP/1.1\r\na: #\r\n"]), None);
     }
 
     #[test]

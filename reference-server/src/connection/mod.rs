@@ -4,57 +4,42 @@
 //! cannot do (408, a refusal of its own, reset, lingering close) is done here once hyper has let go.
 
 pub(crate) mod head_watch;
+pub(crate) mod http1;
+pub(crate) mod http2;
+mod sniff;
 pub(crate) mod state;
+mod wait;
 mod wire;
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use hyper::server::conn::http1;
+use hyper::server::conn;
 use hyper_util::rt::TokioIo;
 use rwgi::{Application, Connection, ServerInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, Sleep, timeout};
+use tokio::time::timeout;
 
+use self::sniff::{Protocol, sniff};
 use self::state::{ABORTED, CLOSE_DELIMITED, LINGER, Phase, State};
-use self::wire::{Gathering, Wire, WireHandle};
+use self::wire::Gathering;
 use crate::config::Config;
 use crate::diagnosis::diagnose;
 use crate::fault::{self, Refusal};
 use crate::gateway::Gateway;
-use crate::stop::{Stage, Stop};
+use crate::stop::Stop;
 use crate::transport::Transport;
 
 /// What all connections of a server share.
 #[derive(Debug)]
 pub(crate) struct Shared<A> {
     pub(crate) application: Arc<A>,
-    pub(crate) http1: http1::Builder,
+    pub(crate) http1: conn::http1::Builder,
     pub(crate) config: Config,
     pub(crate) server: Arc<ServerInfo>,
+    /// The server as applications on HTTP/2 see it: it can do a little more there.
+    pub(crate) server_http2: Arc<ServerInfo>,
     pub(crate) stop: Stop,
-}
-
-/// hyper's settings, with a reason each.
-pub(crate) fn http1(config: &Config) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        // A client that has sent its request and says so by FIN still gets its answer; who is gone is seen by the reset.
-        .half_close(true)
-        // The wire gathers the responses of a pipeline itself, and says there why.
-        .pipeline_flush(false)
-        // 64 KiB instead of about 400: what a connection can be made to hold.
-        .max_buf_size(64 * 1024)
-        .max_header_size(config.head_bytes)
-        // The connection's own timer covers head and idle time, at less than a timer for each request.
-        .header_read_timeout(None);
-    if config.head_fields != 100 {
-        // Naming the default would move hyper's field table to the heap.
-        builder.max_headers(config.head_fields);
-    }
-    builder
 }
 
 /// How hyper's part of a connection ended.
@@ -69,15 +54,18 @@ enum End {
     Killed,
 }
 
-type Hyper<T, A> = http1::Connection<TokioIo<Wire<T>>, Gateway<A>>;
-
 /// Serves one connection to its end.
-pub(crate) async fn serve<T: Transport, A: Application>(transport: T, shared: Arc<Shared<A>>) {
+pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared: Arc<Shared<A>>) {
+    let Some((protocol, octets)) = sniff(&mut transport, &shared).await else { return };
+    let server = match protocol {
+        Protocol::Http1 => &shared.server,
+        Protocol::Http2 => &shared.server_http2,
+    };
     let connection = Arc::new(Connection {
         peer: transport.peer(),
         local: transport.local(),
         tls: None,
-        server: Arc::clone(&shared.server),
+        server: Arc::clone(server),
     });
     let state = Arc::new(State::new(shared.config.target_bytes));
     let reset = transport.reset_by_peer();
@@ -85,118 +73,21 @@ pub(crate) async fn serve<T: Transport, A: Application>(transport: T, shared: Ar
         application: Arc::clone(&shared.application),
         connection: Arc::clone(&connection),
         state: Arc::clone(&state),
+        target_bytes: shared.config.target_bytes,
+        head_fields: shared.config.head_fields,
         body_bytes: shared.config.body_bytes,
     };
-    let (wire, handle) = wire::split(transport, Arc::clone(&state));
-    let mut http = shared.http1.serve_connection(TokioIo::new(wire), gateway);
-    let end = drive(&mut http, &handle, &shared, &state, reset).await;
-    drop(http);
+    let (wire, handle) = wire::split(transport, octets, protocol, Arc::clone(&state));
+    let io = TokioIo::new(wire);
+    let end = match protocol {
+        Protocol::Http1 => {
+            let http = shared.http1.serve_connection(io, gateway);
+            http1::drive(http, &handle, &shared, &state, reset).await
+        }
+        Protocol::Http2 => http2::drive(io, gateway, &handle, &shared, &state).await,
+    };
     if let Some(socket) = handle.into_inner() {
         close(socket, end, &shared.config, &state, &connection).await;
-    }
-}
-
-/// Drives hyper until the connection ends, one way or another.
-async fn drive<T: Transport, A: Application>(
-    http: &mut Hyper<T, A>,
-    wire: &WireHandle<T>,
-    shared: &Shared<A>,
-    state: &State,
-    reset: impl Future<Output = ()>,
-) -> End {
-    let mut seen = Stage::Run;
-    let advanced = shared.stop.beyond(seen);
-    let sleep = tokio::time::sleep(shared.config.first_byte_timeout);
-    tokio::pin!(advanced, reset, sleep);
-    let mut watching = false;
-    let mut wait = Wait { since: Instant::now(), phase: Phase::Fresh, served: 0, armed: false };
-    poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
-                return Poll::Ready(End::Done(result));
-            }
-            let stage = shared.stop.stage();
-            if stage == seen && watching {
-                break;
-            }
-            if stage == Stage::Kill {
-                return Poll::Ready(End::Killed);
-            }
-            if stage > seen {
-                seen = stage;
-                advanced.set(shared.stop.beyond(stage));
-                Pin::new(&mut *http).graceful_shutdown();
-            }
-            // Registered once; the waker is this task's and stays so.
-            watching = advanced.as_mut().poll(cx).is_pending();
-        }
-        if let Poll::Ready(Err(_)) = wire.lock().poll_send(cx) {
-            return Poll::Ready(End::Departed);
-        }
-        if state.phase() == Phase::Busy {
-            return reset.as_mut().poll(cx).map(|()| End::Departed);
-        }
-        if wait.has_changed(state) {
-            wait.restart(state);
-            if state.phase() == Phase::Idle {
-                state.head().rest();
-                wire.lock().rest();
-            }
-        }
-        wait.poll(cx, &shared.config, sleep.as_mut()).map(End::Silent)
-    })
-    .await
-}
-
-/// How long the connection has waited for its client.
-struct Wait {
-    since: Instant,
-    phase: Phase,
-    served: u32,
-    armed: bool,
-}
-
-impl Wait {
-    /// Whether something has come since the wait began.
-    #[inline]
-    fn has_changed(&self, state: &State) -> bool {
-        (state.phase(), state.served()) != (self.phase, self.served)
-    }
-
-    fn restart(&mut self, state: &State) {
-        (self.phase, self.served, self.since) = (state.phase(), state.served(), Instant::now());
-    }
-
-    /// Ready when the client has been silent for too long.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        config: &Config,
-        mut sleep: Pin<&mut Sleep>,
-    ) -> Poll<Phase> {
-        let now = Instant::now();
-        let phase = self.phase;
-        let patience = match phase {
-            Phase::Fresh => config.first_byte_timeout,
-            Phase::Idle => config.idle_timeout,
-            Phase::Head | Phase::Busy => config.head_timeout,
-        };
-        let deadline = self.since + patience;
-        if now >= deadline {
-            return Poll::Ready(phase);
-        }
-        // An earlier deadline is left to fire and to find out that there is time: cheaper than a change with each request.
-        if sleep.is_elapsed() || sleep.deadline() > deadline {
-            sleep.as_mut().reset(deadline);
-            self.armed = false;
-        }
-        if !self.armed {
-            self.armed = true;
-            if sleep.as_mut().poll(cx).is_ready() {
-                cx.waker().wake_by_ref();
-            }
-        }
-        Poll::Pending
     }
 }
 

@@ -3,8 +3,9 @@
 //! Rules of this room: small facts, set where they happen and read where they matter; all of them are used by one task, the
 //! atomics only make them sendable with it.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::head_watch::HeadWatch;
 
@@ -27,6 +28,7 @@ pub(crate) struct State {
     phase: AtomicU8,
     flags: AtomicU8,
     served: AtomicU32,
+    in_flight: AtomicU32,
     head: Mutex<HeadWatch>,
 }
 
@@ -43,6 +45,7 @@ impl State {
             phase: AtomicU8::new(0),
             flags: AtomicU8::new(0),
             served: AtomicU32::new(0),
+            in_flight: AtomicU32::new(0),
             head: Mutex::new(HeadWatch::new(target_bytes)),
         }
     }
@@ -62,11 +65,13 @@ impl State {
         self.phase.store(phase as u8, Relaxed);
     }
 
-    /// An exchange begins.
+    /// An exchange begins; it ends when what this gives is dropped.
     #[inline]
-    pub(crate) fn begin(&self) {
+    pub(crate) fn begin(self: &Arc<Self>) -> Underway {
         self.enter(Phase::Busy);
         self.served.store(self.served().wrapping_add(1), Relaxed);
+        self.in_flight.fetch_add(1, Relaxed);
+        Underway(Arc::clone(self))
     }
 
     /// How many exchanges have begun; only a change of it means something.
@@ -87,5 +92,27 @@ impl State {
     #[inline]
     pub(crate) fn head(&self) -> MutexGuard<'_, HeadWatch> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An exchange that is under way; the drop of the last one leaves the connection idle.
+#[derive(Debug)]
+pub(crate) struct Underway(Arc<State>);
+
+impl Deref for Underway {
+    type Target = State;
+
+    #[inline]
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl Drop for Underway {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.0.enter(Phase::Idle);
+        }
     }
 }

@@ -11,8 +11,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::sniff::Protocol;
 use super::state::{Phase, State};
 
 /// What is gathered before hyper has to wait for the socket: the responses of a deep pipeline.
@@ -26,6 +28,9 @@ const IDLE_GATHERED: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Wire<T> {
     socket: Arc<Mutex<Gathering<T>>>,
+    /// What was read before hyper was there.
+    octets: Bytes,
+    protocol: Protocol,
     state: Arc<State>,
 }
 
@@ -42,9 +47,14 @@ pub(crate) struct Gathering<T> {
 pub(crate) struct WireHandle<T>(Arc<Mutex<Gathering<T>>>);
 
 /// Both ends of a transport.
-pub(crate) fn split<T>(transport: T, state: Arc<State>) -> (Wire<T>, WireHandle<T>) {
+pub(crate) fn split<T>(
+    transport: T,
+    octets: Bytes,
+    protocol: Protocol,
+    state: Arc<State>,
+) -> (Wire<T>, WireHandle<T>) {
     let socket = Arc::new(Mutex::new(Gathering { transport, gathered: Vec::new(), written: 0 }));
-    (Wire { socket: Arc::clone(&socket), state }, WireHandle(socket))
+    (Wire { socket: Arc::clone(&socket), octets, protocol, state }, WireHandle(socket))
 }
 
 impl<T> WireHandle<T> {
@@ -103,14 +113,22 @@ impl<T> Wire<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
     #[inline]
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.lock().transport).poll_read(cx, buf))?;
+        if self.octets.is_empty() {
+            ready!(Pin::new(&mut self.lock().transport).poll_read(cx, buf))?;
+        } else {
+            let length = self.octets.len().min(buf.remaining());
+            buf.put_slice(&self.octets.split_to(length));
+            if self.octets.is_empty() {
+                self.octets = Bytes::new();
+            }
+        }
         let octets = &buf.filled()[before..];
-        if octets.is_empty() {
+        if octets.is_empty() || self.protocol == Protocol::Http2 {
             return Poll::Ready(Ok(()));
         }
         if self.state.phase() == Phase::Busy {

@@ -1,0 +1,95 @@
+//! HTTP/1.1: hyper's settings for it, and the loop that drives it.
+//!
+//! Rules of this room: hyper speaks first in each turn, then what it said is sent, then the client's silence is judged; nothing else
+//! happens per request.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use rwgi::Application;
+
+use super::state::{Phase, State};
+use super::wait::Wait;
+use super::wire::{Wire, WireHandle};
+use super::{End, Shared};
+use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::stop::Stage;
+use crate::transport::Transport;
+
+/// hyper's settings, with a reason each.
+pub(crate) fn builder(config: &Config) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // A client that has sent its request and says so by FIN still gets its answer; who is gone is seen by the reset.
+        .half_close(true)
+        // The wire gathers the responses of a pipeline itself, and says there why.
+        .pipeline_flush(false)
+        // 64 KiB instead of about 400: what a connection can be made to hold.
+        .max_buf_size(64 * 1024)
+        .max_header_size(config.head_bytes)
+        // The connection's own timer covers head and idle time, at less than a timer for each request.
+        .header_read_timeout(None);
+    if config.head_fields != 100 {
+        // Naming the default would move hyper's field table to the heap.
+        builder.max_headers(config.head_fields);
+    }
+    builder
+}
+
+type Hyper<T, A> = http1::Connection<TokioIo<Wire<T>>, Gateway<A>>;
+
+/// Drives hyper until the connection ends, one way or another.
+pub(super) async fn drive<T: Transport, A: Application>(
+    mut http: Hyper<T, A>,
+    wire: &WireHandle<T>,
+    shared: &Shared<A>,
+    state: &State,
+    reset: impl Future<Output = ()>,
+) -> End {
+    let mut seen = Stage::Run;
+    let advanced = shared.stop.beyond(seen);
+    let sleep = tokio::time::sleep(shared.config.first_byte_timeout);
+    tokio::pin!(advanced, reset, sleep);
+    let mut watching = false;
+    let mut wait = Wait::new(state);
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
+                return Poll::Ready(End::Done(result));
+            }
+            let stage = shared.stop.stage();
+            if stage == seen && watching {
+                break;
+            }
+            if stage == Stage::Kill {
+                return Poll::Ready(End::Killed);
+            }
+            if stage > seen {
+                seen = stage;
+                advanced.set(shared.stop.beyond(stage));
+                Pin::new(&mut http).graceful_shutdown();
+            }
+            // Registered once; the waker is this task's and stays so.
+            watching = advanced.as_mut().poll(cx).is_pending();
+        }
+        if let Poll::Ready(Err(_)) = wire.lock().poll_send(cx) {
+            return Poll::Ready(End::Departed);
+        }
+        if state.phase() == Phase::Busy {
+            return reset.as_mut().poll(cx).map(|()| End::Departed);
+        }
+        if wait.has_changed(state) {
+            wait.restart(state);
+            if state.phase() == Phase::Idle {
+                state.head().rest();
+                wire.lock().rest();
+            }
+        }
+        wait.poll(cx, &shared.config, sleep.as_mut()).map(End::Silent)
+    })
+    .await
+}

@@ -1,0 +1,170 @@
+//! HTTP/2: hyper's settings for it, and the loop that drives a connection and all its streams.
+//!
+//! Rules of this room: the streams live in the connection's own task, so that what they say in one turn leaves in one write, a stream that
+//! waits holds up no other, and the drop of the connection cancels them all.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, Stream};
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+use rwgi::Application;
+use tokio::time::Instant;
+
+use super::state::{Phase, State};
+use super::wait::Wait;
+use super::wire::{Wire, WireHandle};
+use super::{End, Shared};
+use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::stop::Stage;
+use crate::transport::Transport;
+
+/// How long a client may take to hang up after GOAWAY, where nothing is in flight.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// hyper's settings, with a reason each.
+fn builder(config: &Config, streams: Streams) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(streams);
+    builder
+        // nginx: 128; HAProxy, hypercorn: 100; hyper: 200.
+        .max_concurrent_streams(128)
+        // A stream's worth of content in flight, and what several fast ones need together (Envoy's advice for the edge).
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_header_list_size(u32::try_from(config.head_bytes).unwrap_or(u32::MAX))
+        // 64 KiB instead of 400: what one stream can make the server hold.
+        .max_send_buf_size(64 * 1024);
+    builder
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where hyper leaves the streams of one connection.
+#[derive(Clone, Default)]
+pub(super) struct Streams {
+    arrived: Arc<Mutex<Vec<Task>>>,
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(stream));
+    }
+}
+
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams").finish_non_exhaustive()
+    }
+}
+
+/// A stream that tells when it was polled.
+struct Noted {
+    task: Task,
+    polled: Arc<AtomicBool>,
+}
+
+impl Future for Noted {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.polled.store(true, Relaxed);
+        self.task.as_mut().poll(cx)
+    }
+}
+
+/// The streams that are under way.
+struct Running {
+    streams: Streams,
+    tasks: FuturesUnordered<Noted>,
+    polled: Arc<AtomicBool>,
+}
+
+impl Running {
+    fn new(streams: Streams) -> Self {
+        Self { streams, tasks: FuturesUnordered::new(), polled: Arc::default() }
+    }
+
+    /// Polls the streams that can go on; gives whether any could.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let arrived = std::mem::take(
+            &mut *self.streams.arrived.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        for task in arrived {
+            self.tasks.push(Noted { task, polled: Arc::clone(&self.polled) });
+        }
+        while let Poll::Ready(Some(())) = Pin::new(&mut self.tasks).poll_next(cx) {}
+        self.polled.swap(false, Relaxed)
+    }
+}
+
+/// Drives hyper until the connection ends, one way or another.
+pub(super) async fn drive<T: Transport, A: Application>(
+    io: TokioIo<Wire<T>>,
+    gateway: Gateway<A>,
+    wire: &WireHandle<T>,
+    shared: &Shared<A>,
+    state: &State,
+) -> End {
+    let streams = Streams::default();
+    let mut http = builder(&shared.config, streams.clone()).serve_connection(io, gateway);
+    let mut running = Running::new(streams);
+    let mut seen = Stage::Run;
+    // The preface has come, and every further wait is one between streams.
+    state.enter(Phase::Idle);
+    let mut wait = Wait::new(state);
+    let mut parting = false;
+    let advanced = shared.stop.beyond(seen);
+    let sleep = tokio::time::sleep(shared.config.idle_timeout);
+    tokio::pin!(advanced, sleep);
+    let mut watching = false;
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
+                return Poll::Ready(End::Done(result));
+            }
+            let went_on = running.poll(cx);
+            let stage = shared.stop.stage();
+            if stage == Stage::Kill {
+                return Poll::Ready(End::Killed);
+            }
+            if stage > seen {
+                seen = stage;
+                advanced.set(shared.stop.beyond(stage));
+                watching = false;
+                Pin::new(&mut http).graceful_shutdown();
+            } else if watching && !went_on {
+                break;
+            }
+            watching = watching || advanced.as_mut().poll(cx).is_pending();
+        }
+        if let Poll::Ready(Err(_)) = wire.lock().poll_send(cx) {
+            return Poll::Ready(End::Departed);
+        }
+        if state.phase() == Phase::Busy {
+            return Poll::Pending;
+        }
+        if parting {
+            return sleep.as_mut().poll(cx).map(|()| End::Silent(Phase::Idle));
+        }
+        if wait.has_changed(state) {
+            wait.restart(state);
+        }
+        if wait.poll(cx, &shared.config, sleep.as_mut()).is_ready() {
+            // The client is told first, so that a request it sends at this moment is not lost without a word.
+            parting = true;
+            Pin::new(&mut http).graceful_shutdown();
+            sleep.as_mut().reset(Instant::now() + PARTING);
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,53 @@
+//! Which HTTP a connection speaks, from its first octets.
+//!
+//! Rules of this room: HTTP/2 with prior knowledge begins with its preface (RFC 9113, section 3.4), everything else is HTTP/1.1's to
+//! refuse; the wait has a deadline from the first moment, and ends with the server.
+
+use bytes::{Bytes, BytesMut};
+use rwgi::Application;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+use super::Shared;
+use crate::stop::Stage;
+use crate::transport::Transport;
+
+/// The preface of HTTP/2.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Room for the first read: most heads fit, and what does not follows.
+const FIRST_READ: usize = 4 * 1024;
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Reads until the protocol is known; `None` where the client left, was silent for too long, or the server stops.
+pub(super) async fn sniff<T: Transport, A: Application>(
+    transport: &mut T,
+    shared: &Shared<A>,
+) -> Option<(Protocol, Bytes)> {
+    let mut octets = BytesMut::new();
+    let mut patience = shared.config.first_byte_timeout;
+    loop {
+        octets.reserve(FIRST_READ);
+        let read = tokio::select! {
+            biased;
+            read = timeout(patience, transport.read_buf(&mut octets)) => read,
+            () = shared.stop.beyond(Stage::Run) => return None,
+        };
+        // Silence and departure end alike: there is nobody to answer.
+        if !matches!(read, Ok(Ok(1..))) {
+            return None;
+        }
+        if octets.starts_with(PREFACE) {
+            return Some((Protocol::Http2, octets.freeze()));
+        }
+        if !PREFACE.starts_with(&octets) {
+            return Some((Protocol::Http1, octets.freeze()));
+        }
+        patience = shared.config.head_timeout;
+    }
+}

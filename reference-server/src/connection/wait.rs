@@ -1,0 +1,67 @@
+//! How long a connection may keep the server waiting.
+//!
+//! Rules of this room: one timer a connection; it is armed again when it fires or when a deadline comes closer, not with each request.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep};
+
+use super::state::{Phase, State};
+use crate::config::Config;
+
+/// How long the connection has waited for its client.
+pub(super) struct Wait {
+    since: Instant,
+    phase: Phase,
+    served: u32,
+    armed: bool,
+}
+
+impl Wait {
+    pub(super) fn new(state: &State) -> Self {
+        Self { since: Instant::now(), phase: state.phase(), served: state.served(), armed: false }
+    }
+
+    /// Whether something has come since the wait began.
+    #[inline]
+    pub(super) fn has_changed(&self, state: &State) -> bool {
+        (state.phase(), state.served()) != (self.phase, self.served)
+    }
+
+    pub(super) fn restart(&mut self, state: &State) {
+        (self.phase, self.served, self.since) = (state.phase(), state.served(), Instant::now());
+    }
+
+    /// Ready when the client has been silent for too long.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        config: &Config,
+        mut sleep: Pin<&mut Sleep>,
+    ) -> Poll<Phase> {
+        let now = Instant::now();
+        let phase = self.phase;
+        let patience = match phase {
+            Phase::Fresh => config.first_byte_timeout,
+            Phase::Idle => config.idle_timeout,
+            Phase::Head | Phase::Busy => config.head_timeout,
+        };
+        let deadline = self.since + patience;
+        if now >= deadline {
+            return Poll::Ready(phase);
+        }
+        // An earlier deadline is left to fire and to find out that there is time: cheaper than a change with each request.
+        if sleep.is_elapsed() || sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+            self.armed = false;
+        }
+        if !self.armed {
+            self.armed = true;
+            if sleep.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Pending
+    }
+}
