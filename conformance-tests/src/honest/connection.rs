@@ -1,0 +1,524 @@
+//! One connection from its first octet to its last.
+//!
+//! Rules of this room: head, exchange, end, and again; whether the connection lives on is decided here and nowhere else.
+
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Response, StatusCode};
+use http_body::Body;
+use rwgi::{BodyLength, Connection, Environ, Error, Exchange, Input, ResponseBody};
+use socket2::SockRef;
+
+use super::drive::{Gone, Parker, Watch};
+use super::head::{Framing, Head, Refusal, Rules};
+use super::inbound::{Brought, Inbound, InboundBody};
+use super::listener::Server;
+use super::outbound::{self, Outbound};
+use super::violation::{Asked, Flaw, Switch, Violation};
+
+pub(super) struct Conversation {
+    pub(super) server: Arc<Server>,
+    pub(super) stream: TcpStream,
+    pub(super) facts: Arc<Connection>,
+    inbound: Inbound,
+    watch: Watch,
+    rules: Rules,
+    served: usize,
+}
+
+/// What became of a wait for a head.
+enum Arrived {
+    Head(Box<Head>),
+    Refused(Refusal),
+    Nothing,
+}
+
+impl Conversation {
+    pub(super) fn new(
+        server: Arc<Server>,
+        stream: TcpStream,
+        facts: Connection,
+    ) -> std::io::Result<Self> {
+        let switch = server.switch();
+        let inbound = Inbound::new(stream.try_clone()?, switch);
+        let parker = Parker::new();
+        let watch = Watch {
+            waker: Arc::clone(&parker).into(),
+            parker,
+            stream: stream.try_clone()?,
+            inbound: inbound.clone(),
+            abandoned: Arc::clone(&server.abandoned),
+            switch,
+        };
+        let limits = super::limits();
+        let rules = Rules {
+            target_bytes: limits.target_bytes.unwrap_or(usize::MAX),
+            head_bytes: limits.head_bytes.unwrap_or(usize::MAX),
+            head_fields: limits.head_fields.unwrap_or(usize::MAX),
+            switch,
+        };
+        Ok(Self { server, stream, facts: Arc::new(facts), inbound, watch, rules, served: 0 })
+    }
+
+    fn off(&self, switch: Switch) -> bool {
+        self.server.switch() == Some(switch)
+    }
+
+    /// Serves the connection to its end.
+    pub(super) fn serve(mut self) {
+        loop {
+            let kept = match self.await_head() {
+                Arrived::Nothing => break,
+                Arrived::Refused(refusal) => self.refuse(refusal),
+                Arrived::Head(head) => match self.exchange(*head) {
+                    Ok(kept) => kept,
+                    Err(Gone) => return self.abort(),
+                },
+            };
+            self.served += 1;
+            if self.off(Switch::DropsPipelined) {
+                self.inbound.lock().buffer.clear();
+            }
+            if !kept {
+                break;
+            }
+        }
+        self.close();
+    }
+
+    fn await_head(&mut self) -> Arrived {
+        let limit = super::limits().head_timeout.unwrap_or(Duration::MAX);
+        let opened = Instant::now();
+        let mut began: Option<Instant> = None;
+        loop {
+            let mut inbound = self.inbound.lock();
+            if self.served == 0 || inbound.buffer.starts_with(b"\r\n") {
+                // RFC 9112, section 2.2: one empty line is skipped.
+                if inbound.buffer.starts_with(b"\r\n")
+                    && !self.off(Switch::NoEmptyLine)
+                    && began.is_none_or(|_| inbound.buffer.len() > 2)
+                {
+                    let second = inbound.buffer[2..].starts_with(b"\r\n");
+                    if !second {
+                        inbound.buffer.drain(..2);
+                    }
+                }
+            }
+            if let Some(end) = self.rules.end(&inbound.buffer) {
+                let octets: Vec<u8> = inbound.buffer.drain(..end).collect();
+                drop(inbound);
+                let read = self.rules.read(&octets);
+                if read.is_err() && self.off(Switch::CallsRefused) {
+                    self.call_anyway(&octets);
+                }
+                return match read {
+                    Ok(head) => Arrived::Head(Box::new(head)),
+                    Err(refusal) => Arrived::Refused(refusal),
+                };
+            }
+            if let Some(refusal) = self.rules.too_long(&inbound.buffer) {
+                return Arrived::Refused(refusal);
+            }
+            if inbound.buffer.is_empty() {
+                if self.server.is_stopping() && !self.off(Switch::KeepsIdle)
+                    || self.server.abandoned.load(Ordering::Acquire)
+                {
+                    return Arrived::Nothing;
+                }
+                if self.off(Switch::IdleIs408) && opened.elapsed() > Duration::from_millis(20) {
+                    return Arrived::Refused(Refusal { status: 408 });
+                }
+            } else {
+                let began = *began.get_or_insert_with(Instant::now);
+                if began.elapsed() > limit && !self.off(Switch::NoHeadTimeout) {
+                    return Arrived::Refused(Refusal { status: 408 });
+                }
+            }
+            match inbound.read(Duration::from_millis(10)) {
+                Brought::More if self.off(Switch::HeadTimeoutRenewed) => began = None,
+                Brought::More | Brought::Nothing => {}
+                Brought::End if self.off(Switch::HalfHead) && !inbound.buffer.is_empty() => {
+                    inbound.buffer.extend_from_slice(b"\r\nHost: a\r\n\r\n");
+                }
+                Brought::End | Brought::Reset => return Arrived::Nothing,
+            }
+        }
+    }
+
+    /// An error response of the server's own; the connection ends with it.
+    fn refuse(&self, refusal: Refusal) -> bool {
+        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let asked = Asked {
+            method: "GET".to_owned(),
+            path: String::new(),
+            minor: 1,
+            by_application: false,
+        };
+        let kept = self.off(Switch::KeepsAfterRefusal);
+        let outbound = self.outbound(asked);
+        let response = error_page(status, None);
+        let framing = outbound.framing(&response);
+        let mut octets = outbound.head(&response, framing, (!kept).then_some("close"));
+        octets.extend_from_slice(response.body().as_bytes());
+        outbound.write(&octets).is_ok() && kept
+    }
+
+    /// The flaw of a server that calls first and checks later.
+    fn call_anyway(&self, octets: &[u8]) {
+        let text = String::from_utf8_lossy(octets);
+        let tag =
+            ["X-Tag: ", "tag="].iter().find_map(|mark| text.split_once(mark)).map(|(_, rest)| {
+                rest.split(|c: char| c.is_ascii_whitespace() || c == '&')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            });
+        let environ = Environ::builder().header("x-tag", tag.unwrap_or_default()).build();
+        if let Ok(environ) = environ {
+            let _ = super::block_on(Exchange::new(Arc::clone(&self.server.application), environ));
+        }
+    }
+
+    fn outbound(&self, asked: Asked) -> Outbound<'_> {
+        Outbound {
+            stream: &self.stream,
+            watch: &self.watch,
+            violation: self.server.violation,
+            asked,
+        }
+    }
+
+    /// One exchange; whether the connection lives on.
+    fn exchange(&mut self, mut head: Head) -> Result<bool, Gone> {
+        let guard = self.server.enter();
+        let asked = Asked {
+            method: head.parts.method.to_string(),
+            path: head.parts.uri.path().to_owned(),
+            minor: u8::from(head.parts.version > http::Version::HTTP_10),
+            by_application: true,
+        };
+        self.inbound.lock().begin(head.framing, head.expects);
+        if self.off(Switch::EarlyContinue) && head.expects {
+            self.inbound.lock().say_continue();
+        }
+        match self.server.violation.map(|violation| violation.flaw) {
+            Some(Flaw::Request(change)) => change(&mut head.parts),
+            Some(Flaw::Script(change)) => rewrite(&mut head.parts, change),
+            _ => {}
+        }
+        let persistent = head.persistent;
+        let takes_trailers = head.trailers;
+        let framing = head.framing;
+        let application = Arc::clone(&self.server.application);
+        if self.off(Switch::Upgrades) && head.parts.headers.contains_key("upgrade") {
+            self.outbound(asked).write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")?;
+            return Ok(false);
+        }
+        let environ = self.environ(head);
+        if self.off(Switch::CallsTwice) {
+            let mut again = Environ::builder().method(environ.method().clone());
+            for name in ["x-tag", "x-play"] {
+                if let Some(value) = environ.headers().get(name) {
+                    again = again.header(name, value.clone());
+                }
+            }
+            if let Ok(again) = again.build() {
+                let _ = self.watch.drive(pin!(Exchange::new(Arc::clone(&application), again)))?;
+            }
+        }
+        let exchange = Exchange::new(application, environ);
+        let exchange = exchange.on_informational(self.informational(asked.minor));
+        let outbound = self.outbound(asked);
+        let result = {
+            let mut exchange = pin!(exchange);
+            if self.off(Switch::HeadFirst) {
+                self.head_first(&outbound, exchange.as_mut())
+            } else {
+                self.watch.drive(exchange)
+            }
+        }?;
+        self.inbound.lock().committed = true;
+        let kept = match result {
+            Err(error) => self.answer_failure(outbound, &error, persistent)?,
+            Ok(response) => self.send(&outbound, response, persistent, takes_trailers)?,
+        };
+        drop(guard);
+        Ok(kept && self.is_clean(framing))
+    }
+
+    fn environ(&self, head: Head) -> Environ {
+        let length = match head.framing {
+            Framing::None | Framing::Length(0) => BodyLength::Empty,
+            Framing::Length(length) => BodyLength::Exact(length),
+            Framing::Chunked => BodyLength::Unknown,
+        };
+        let mut input = Input::from_body(InboundBody(self.inbound.clone()), length);
+        input.set_limit(super::limits().body_bytes);
+        Environ::new(head.parts, input, Arc::clone(&self.facts))
+    }
+
+    fn informational(&self, minor: u8) -> impl FnMut(StatusCode, http::HeaderMap) + Send + 'static {
+        let stream = self.stream.try_clone().ok();
+        let sends = (minor > 0 || self.off(Switch::InformationalToTen))
+            && !self.off(Switch::NoInformational);
+        move |status, fields| {
+            if let Some(stream) = stream.as_ref().filter(|_| sends) {
+                let mut stream: &TcpStream = stream;
+                let _ = stream.write_all(&outbound::informational(status, &fields));
+            }
+        }
+    }
+
+    /// The flaw of a server that sends a head while the application still decides.
+    fn head_first(
+        &self,
+        outbound: &Outbound<'_>,
+        mut exchange: std::pin::Pin<&mut Exchange>,
+    ) -> Result<Result<Response<ResponseBody>, Error>, Gone> {
+        use std::future::Future;
+        if let Some(result) = self.watch.poll(|cx| exchange.as_mut().poll(cx))? {
+            return Ok(result);
+        }
+        outbound.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        self.watch.drive(exchange)?.map(|_| ()).unwrap_or_default();
+        outbound.write(b"0\r\n\r\n")?;
+        Err(Gone)
+    }
+
+    /// Whether the request was read to its end, so that the next one can follow.
+    fn is_clean(&self, framing: Framing) -> bool {
+        let mut inbound = self.inbound.lock();
+        if inbound.expects && self.off(Switch::KeepsExpectation) {
+            inbound.begin(Framing::None, false);
+            return true;
+        }
+        let unanswered = inbound.expects;
+        let clean =
+            framing == Framing::None || inbound.ended || (!unanswered && inbound.drain_arrived());
+        if !clean && self.off(Switch::KeepsUnread) {
+            inbound.begin(Framing::None, false);
+            return true;
+        }
+        clean
+    }
+
+    fn answer_failure(
+        &self,
+        mut outbound: Outbound<'_>,
+        error: &Error,
+        persistent: bool,
+    ) -> Result<bool, Gone> {
+        if self.off(Switch::SilentFailure) {
+            return Err(Gone);
+        }
+        if self.off(Switch::PanicStopsServer) && error.message().contains("panicked") {
+            self.server.abandoned.store(true, Ordering::Release);
+            self.server.stop_accepting();
+            return Err(Gone);
+        }
+        outbound.asked.by_application = false;
+        // A status that is no error's is none for a failure (REQ-ERR-02).
+        let status = error.status();
+        let status = if status.as_u16() < 400 || self.off(Switch::AllIs500) {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            status
+        };
+        let response = error_page(status, self.off(Switch::TellsError).then(|| error.message()));
+        let framing = outbound.framing(&response);
+        let clean = self.is_clean_for_head();
+        let kept = persistent
+            && clean
+            && !self.server.is_stopping()
+            && !self.off(Switch::ClosesAfterError);
+        let mut octets =
+            outbound.head(&response, framing, self.connection_option(&outbound.asked, kept));
+        if framing != outbound::Framing::None {
+            octets.extend_from_slice(response.body().as_bytes());
+        }
+        outbound.write(&octets)?;
+        Ok(kept)
+    }
+
+    /// Whether the body is read, or can be at once, or will not come.
+    fn is_clean_for_head(&self) -> bool {
+        if self.off(Switch::KeepsUnread) || self.off(Switch::KeepsExpectation) {
+            return true;
+        }
+        let mut inbound = self.inbound.lock();
+        inbound.ended || (!inbound.expects && inbound.drain_arrived())
+    }
+
+    fn connection_option(&self, asked: &Asked, kept: bool) -> Option<&'static str> {
+        match (kept, asked.minor) {
+            (false, _)
+                if self.off(Switch::NoConnectionClose) || self.off(Switch::ClosesSilently) =>
+            {
+                None
+            }
+            (false, _) if self.server.is_stopping() && self.off(Switch::NoCloseWhileStopping) => {
+                None
+            }
+            (false, _) => Some("close"),
+            (true, 0) => Some("keep-alive"),
+            (true, _) => None,
+        }
+    }
+
+    fn send(
+        &self,
+        outbound: &Outbound<'_>,
+        response: Response<ResponseBody>,
+        persistent: bool,
+        takes_trailers: bool,
+    ) -> Result<bool, Gone> {
+        let response = self.reported(response)?;
+        let framing = outbound.framing(&response);
+        let whole =
+            response.body().is_end_stream() || response.body().size_hint().exact().is_some();
+        let reads_on = !whole && !self.inbound.lock().expects;
+        let kept = persistent
+            && framing != outbound::Framing::Close
+            && (!self.server.is_stopping() || self.off(Switch::KeepsIdle))
+            && !self.off(Switch::ClosesAlways)
+            && !self.off(Switch::ClosesSilently)
+            && (reads_on || self.is_clean_for_head());
+        let head = outbound.head(&response, framing, self.connection_option(&outbound.asked, kept));
+        let body = response.into_body();
+        let sending = super::sending::Sending {
+            outbound,
+            framing,
+            takes_trailers,
+            switch: self.server.switch(),
+        };
+        sending.send(head, body)?;
+        Ok(kept)
+    }
+
+    /// The flaw in what is reported, where the server has it.
+    fn reported(&self, response: Response<ResponseBody>) -> Result<Response<Outgoing>, Gone> {
+        let is_json =
+            response.headers().get("content-type").is_some_and(|kind| kind == "application/json");
+        let Some(Violation { flaw: Flaw::Report(change), .. }) =
+            self.server.violation.filter(|_| is_json)
+        else {
+            return Ok(response.map(Outgoing::Body));
+        };
+        let (mut parts, body) = response.into_parts();
+        let mut body = pin!(body);
+        let mut octets = Vec::new();
+        while let Some(frame) =
+            self.watch.drive(pin!(std::future::poll_fn(|cx| body.as_mut().poll_frame(cx))))?
+        {
+            let Some(data) = frame.ok().and_then(|frame| frame.into_data().ok()) else { break };
+            octets.extend_from_slice(&data);
+        }
+        if let Ok(mut value) = serde_json::from_slice(&octets) {
+            change(&mut value);
+            octets = value.to_string().into_bytes();
+        }
+        if parts.headers.contains_key("content-length") {
+            parts.headers.insert("content-length", HeaderValue::from(octets.len()));
+        }
+        Ok(Response::from_parts(parts, Outgoing::Whole(Some(octets.into()))))
+    }
+
+    /// Ends the connection in order, and lets the client read all of the response first (RFC 9112, section 9.6).
+    fn close(self) {
+        if self.off(Switch::AnswersAfterClose) {
+            let outbound = self.outbound(Asked {
+                method: "GET".into(),
+                path: String::new(),
+                minor: 1,
+                by_application: false,
+            });
+            let follows = self.inbound.lock().buffer.windows(4).any(|four| four == b"GET ");
+            if follows {
+                let _ = outbound.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        }
+        if self.off(Switch::NoLinger) {
+            return self.abort();
+        }
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let until = Instant::now() + Duration::from_secs(1);
+        let mut inbound = self.inbound.lock();
+        while Instant::now() < until && !self.server.abandoned.load(Ordering::Acquire) {
+            inbound.buffer.clear();
+            if matches!(inbound.read(Duration::from_millis(50)), Brought::End | Brought::Reset) {
+                break;
+            }
+        }
+    }
+
+    /// Ends the connection with a reset.
+    fn abort(self) {
+        if self.off(Switch::OrderlyAbort) {
+            let _ = self.stream.shutdown(Shutdown::Write);
+            return;
+        }
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// The content of a response: the gateway's, or one that was rewritten by a flaw.
+pub(super) enum Outgoing {
+    Body(ResponseBody),
+    Whole(Option<bytes::Bytes>),
+}
+
+impl Body for Outgoing {
+    type Data = bytes::Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Error>>> {
+        match self.get_mut() {
+            Self::Body(body) => std::pin::Pin::new(body).poll_frame(cx),
+            Self::Whole(data) => {
+                std::task::Poll::Ready(data.take().map(|data| Ok(http_body::Frame::data(data))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Body(body) => body.is_end_stream(),
+            Self::Whole(data) => data.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match self {
+            Self::Body(body) => body.size_hint(),
+            Self::Whole(data) => {
+                http_body::SizeHint::with_exact(data.as_ref().map_or(0, bytes::Bytes::len) as u64)
+            }
+        }
+    }
+}
+
+/// The flaw of a gateway that does something else than it was asked to.
+fn rewrite(parts: &mut http::request::Parts, change: fn(&str) -> String) {
+    let script = parts.headers.get("x-play").and_then(|script| script.to_str().ok()).map(change);
+    if let Some(script) = script.and_then(|script| HeaderValue::try_from(script).ok()) {
+        parts.headers.insert("x-play", script);
+    }
+}
+
+/// The server's own answer to a failure: a status, and nothing of the application's.
+fn error_page(status: StatusCode, told: Option<&str>) -> Response<String> {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let text = format!("{} {reason}\n{}", status.as_u16(), told.unwrap_or_default());
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    response
+}

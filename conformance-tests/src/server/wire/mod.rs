@@ -1,0 +1,13 @@
+//! A client that writes exactly the octets it is given, and a reader that repairs nothing.
+//!
+//! Rules of this room: no HTTP library; every wait has a deadline; everything that passes is on the transcript; a
+//! deviation of the server's from the grammar is a failure with the octets that show it.
+
+mod connection;
+mod message;
+mod reader;
+mod transcript;
+
+pub use self::connection::{Ending, Wire};
+pub use self::message::{Framing, Head, Response};
+pub use self::transcript::{Transcript, escape};
