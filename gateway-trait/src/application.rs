@@ -16,7 +16,7 @@ use crate::{Environ, Finished, Result, ServerInfo, StartResponse};
 /// Every `async fn(Environ, StartResponse) -> Result<Finished>` is one, and so is every closure of that shape.
 ///
 /// # Cancel safety
-/// The future of a call can be dropped at any await (REQ-APP-05). What must survive belongs into a task of its own; what must be undone
+/// The future of a call can be dropped at any await (REQ-APP-04). What must survive belongs into a task of its own; what must be undone
 /// hangs on `Drop` or [`on_complete`](StartResponse::on_complete).
 ///
 /// ```
@@ -45,7 +45,7 @@ pub trait Application: Send + Sync + 'static {
         start_response: StartResponse,
     ) -> impl Future<Output = Result<Finished>> + Send;
 
-    /// Runs once before the server accepts anything; an error stops the server (REQ-LIFE-02).
+    /// Runs once before the server accepts anything; an error stops the server (REQ-LIFE-03).
     ///
     /// The default does not care, and that is no failure.
     fn startup(&self, server: &ServerInfo) -> impl Future<Output = Result<()>> + Send {

@@ -130,11 +130,14 @@ impl Error {
     }
 
     /// The status that an answer would carry: the one suggested, else 400 for the client's fault, else 500.
+    ///
+    /// One that is no status of an error (below 400, above 599) counts as 500 (REQ-ERR-02).
     pub fn status(&self) -> StatusCode {
-        self.inner.status.unwrap_or(match self.inner.fault {
-            Fault::Client => StatusCode::BAD_REQUEST,
-            Fault::Application | Fault::Server => StatusCode::INTERNAL_SERVER_ERROR,
-        })
+        match (self.inner.status, self.inner.fault) {
+            (Some(status), _) if (400..600).contains(&status.as_u16()) => status,
+            (None, Fault::Client) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
     }
 
     /// The requirement that was broken, where the error knows it (`"REQ-RESP-03"`).
@@ -265,6 +268,7 @@ mod tests {
         assert!(error.find::<std::io::Error>().is_some());
     }
 
+    // Evidence: REQ-ERR-01
     #[test]
     fn a_boxed_error_of_the_contract_keeps_culprit_and_status() {
         let boxed = BoxError::from(Error::client(StatusCode::GONE, "left"));

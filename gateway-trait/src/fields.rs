@@ -108,7 +108,6 @@ where
     fn into_name(self) -> Result<HeaderName> {
         self.try_into().map_err(|error| {
             Error::application("a response field's name is not a token (RFC 9110, section 5.1)")
-                .with_requirement(INVALID_FIELD)
                 .with_source(error.into())
         })
     }
@@ -134,7 +133,7 @@ where
             Error::application(
                 "a response field's value holds an octet that no field may carry (RFC 9110, section 5.5)",
             )
-            .with_requirement(INVALID_FIELD)
+            .with_requirement(INVALID_VALUE)
             .with_source(error.into())
         })
     }
@@ -196,9 +195,9 @@ const NOT_IN_TRAILERS: [&str; 22] = [
     "www-authenticate",
 ];
 
-pub(crate) const INVALID_FIELD: &str = "REQ-RESP-06";
-pub(crate) const CONNECTION_FIELD: &str = "REQ-RESP-07";
-const TRAILER_FIELD: &str = "REQ-BODY-12";
+const INVALID_VALUE: &str = "REQ-RESP-06";
+const CONNECTION_FIELD: &str = "REQ-RESP-07";
+const TRAILER_FIELD: &str = "REQ-BODY-20";
 
 /// Refuses a connection field, by name.
 #[inline]
@@ -231,6 +230,7 @@ pub(crate) fn check_trailers(trailers: &HeaderMap) -> Result<()> {
 mod tests {
     use super::*;
 
+    // Evidence: REQ-RESP-07
     #[test]
     fn every_listed_connection_field_is_recognised_and_its_neighbours_are_not() {
         for name in CONNECTION_FIELDS {
@@ -242,6 +242,7 @@ mod tests {
         }
     }
 
+    // Evidence: REQ-BODY-20
     #[test]
     fn trailers_that_would_change_the_head_are_refused_by_name() {
         for name in NOT_IN_TRAILERS.iter().chain(&CONNECTION_FIELDS) {

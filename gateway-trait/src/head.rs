@@ -200,7 +200,7 @@ fn status_error(status: StatusCode) -> Error {
         "{} is not the status of a final response: use 200 to 599, and `inform` for an informational one",
         status.as_u16()
     ))
-    .with_requirement("REQ-RESP-05")
+    .with_requirement("REQ-RESP-03")
 }
 
 fn merge_length(declared: Option<u64>, value: &HeaderValue) -> Result<u64> {
@@ -226,6 +226,7 @@ mod tests {
     use super::*;
     use http::header::CONTENT_TYPE;
 
+    // Evidence: REQ-RESP-03
     #[test]
     fn only_a_final_status_makes_a_head() {
         for status in [100, 101, 103, 199, 600, 999] {
@@ -242,6 +243,7 @@ mod tests {
         }
     }
 
+    // Evidence: REQ-RESP-07, REQ-RESP-08
     #[test]
     fn connection_fields_are_refused_on_every_way_in() {
         for name in crate::CONNECTION_FIELDS {
@@ -254,6 +256,7 @@ mod tests {
         }
     }
 
+    // Evidence: REQ-RESP-09
     #[test]
     fn a_content_length_is_one_decimal_number() {
         for bad in ["", "x", "-1", "+1", "1,1", "0x10", " 1", "18446744073709551616"] {
@@ -276,6 +279,7 @@ mod tests {
         assert_eq!(head.content_length(), Some(7));
     }
 
+    // Evidence: REQ-RESP-05
     #[test]
     fn repeated_fields_keep_their_order() {
         let mut fields = HeaderMap::new();
@@ -288,6 +292,7 @@ mod tests {
         assert_eq!(head.fields().len(), 3);
     }
 
+    // Evidence: REQ-RESP-06
     #[test]
     fn values_that_would_split_the_head_are_refused() {
         for bad in ["a\r\nset-cookie: x", "a\nb", "a\0b"] {

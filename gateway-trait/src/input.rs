@@ -62,6 +62,7 @@ enum Source {
         fault: Fault,
         status: StatusCode,
         message: String,
+        requirement: Option<&'static str>,
     },
 }
 
@@ -73,7 +74,7 @@ impl Input {
 
     /// The content of a body, of the given length; used by servers and middleware.
     ///
-    /// A body that ends before `BodyLength::Exact` is an error of the client for the reader (REQ-INPUT-05), and so is an error
+    /// A body that ends before `BodyLength::Exact` is an error of the client for the reader (REQ-INPUT-04), and so is an error
     /// of the body itself, unless it is an [`Error`] that names another culprit.
     pub fn from_body<B>(body: B, length: BodyLength) -> Self
     where
@@ -81,7 +82,7 @@ impl Input {
         B::Error: Into<BoxError>,
     {
         match length {
-            BodyLength::Empty => Self::empty(),
+            BodyLength::Empty | BodyLength::Exact(0) => Self::empty(),
             _ => Self::new(
                 Source::Body(Mutex::new(Box::pin(Adapter::new(body, Fault::Client)))),
                 length,
@@ -139,17 +140,19 @@ impl Input {
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         if let (BodyLength::Exact(declared), Some(limit)) = (self.length, self.limit)
             && declared > limit
-            && !self.is_ended()
+            && !matches!(self.source, Source::Ended | Source::Failed { .. })
         {
-            return Poll::Ready(Err(self.fail(too_large(limit))));
+            return Poll::Ready(Err(self.fail(too_large(limit, "REQ-INPUT-12"))));
         }
         loop {
             let data = match &mut self.source {
                 Source::Ended => return Poll::Ready(Ok(None)),
-                Source::Failed { fault, status, message } => {
-                    return Poll::Ready(Err(
-                        Error::new(*fault, message.clone()).with_status(*status)
-                    ));
+                Source::Failed { fault, status, message, requirement } => {
+                    let error = Error::new(*fault, message.clone()).with_status(*status);
+                    return Poll::Ready(Err(match requirement {
+                        Some(id) => error.with_requirement(id),
+                        None => error,
+                    }));
                 }
                 Source::Whole(data) => {
                     let data = std::mem::take(data);
@@ -175,8 +178,13 @@ impl Input {
                 continue;
             }
             self.received += data.len() as u64;
+            if let BodyLength::Exact(declared) = self.length
+                && self.received > declared
+            {
+                return Poll::Ready(Err(self.fail(wrong_length(self.received, declared))));
+            }
             if let Some(limit) = self.limit.filter(|limit| self.received > *limit) {
-                return Poll::Ready(Err(self.fail(too_large(limit))));
+                return Poll::Ready(Err(self.fail(too_large(limit, "REQ-INPUT-12"))));
             }
             return Poll::Ready(Ok(Some(data)));
         }
@@ -199,11 +207,11 @@ impl Input {
         if let BodyLength::Exact(declared) = self.length
             && declared - self.received.min(declared) > limit as u64
         {
-            return Err(self.fail(too_large(limit as u64)));
+            return Err(self.fail(too_large(limit as u64, "REQ-INPUT-15")));
         }
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         if first.len() > limit {
-            return Err(self.fail(too_large(limit as u64)));
+            return Err(self.fail(too_large(limit as u64, "REQ-INPUT-15")));
         }
         let Some(second) = self.chunk().await? else { return Ok(first) };
         let mut whole = BytesMut::with_capacity(first.len() + second.len());
@@ -211,7 +219,7 @@ impl Input {
         let mut next = Some(second);
         while let Some(chunk) = next {
             if whole.len() + chunk.len() > limit {
-                return Err(self.fail(too_large(limit as u64)));
+                return Err(self.fail(too_large(limit as u64, "REQ-INPUT-15")));
             }
             whole.extend_from_slice(&chunk);
             next = self.chunk().await?;
@@ -227,6 +235,7 @@ impl Input {
         let whole = self.read_to_end(limit).await?;
         String::from_utf8(whole.into()).map_err(|error| {
             Error::client(StatusCode::BAD_REQUEST, "the request's content is not UTF-8")
+                .with_requirement("REQ-INPUT-16")
                 .with_source(error)
         })
     }
@@ -235,13 +244,7 @@ impl Input {
         if let BodyLength::Exact(declared) = self.length
             && self.received != declared
         {
-            return Err(self.fail(
-                Error::new(
-                    Fault::Client,
-                    format!("the content ended after {} of {declared} bytes", self.received),
-                )
-                .with_requirement("REQ-INPUT-05"),
-            ));
+            return Err(self.fail(wrong_length(self.received, declared)));
         }
         self.source = Source::Ended;
         Ok(None)
@@ -252,17 +255,28 @@ impl Input {
             fault: error.fault(),
             status: error.status(),
             message: error.message().to_owned(),
+            requirement: error.requirement(),
         };
         error
     }
 }
 
 /// Content over a limit: the client's fault, 413.
-fn too_large(limit: u64) -> Error {
+fn too_large(limit: u64, requirement: &'static str) -> Error {
     Error::client(
         StatusCode::PAYLOAD_TOO_LARGE,
         format!("the request's content is larger than the limit of {limit} bytes"),
     )
+    .with_requirement(requirement)
+}
+
+/// Content that is not what was declared: the client's fault.
+fn wrong_length(received: u64, declared: u64) -> Error {
+    Error::new(
+        Fault::Client,
+        format!("{received} bytes of content came where {declared} were declared"),
+    )
+    .with_requirement("REQ-INPUT-04")
 }
 
 impl Default for Input {

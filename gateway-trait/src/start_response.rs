@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::Body;
 
-use crate::exchange::phase::Event;
+use crate::exchange::phase::{Event, Phase};
 use crate::exchange::slot::{Slot, Whole};
 use crate::fields::IntoFields;
 use crate::input::Adapter;
@@ -47,7 +47,7 @@ impl StartResponse {
         Self { slot }
     }
 
-    /// Answers in one step, with a Content-Length that the gateway sets (REQ-RESP-01).
+    /// Answers in one step, with a Content-Length that the gateway sets (REQ-RESP-15).
     ///
     /// # Errors
     /// What [`ResponseHead::new`] refuses; a declared Content-Length that is not the length of `body`. Nothing was sent then: an `Err`
@@ -69,17 +69,14 @@ impl StartResponse {
     #[inline]
     pub fn respond_with(self, head: ResponseHead, body: impl Into<Bytes>) -> Result<Finished> {
         let data = body.into();
-        let mut state = self.slot.lock();
-        state.set_head(head);
         let length = data.len() as u64;
-        if let Some(declared) = state.declared.filter(|declared| *declared != length)
-            && !state.bodyless
+        let mut state = self.slot.lock();
+        if let Some(declared) = head.content_length().filter(|declared| *declared != length)
+            && !state.is_bodyless_with(&head)
         {
-            return Err(Error::application(format!(
-                "the application declared {declared} bytes of content and gave {length}"
-            ))
-            .with_requirement("REQ-BODY-06"));
+            return Err(wrong_length(declared, length));
         }
+        state.set_head(head);
         state.written = length;
         state.whole = Some(Whole::Bytes(data));
         state.step(Event::Respond);
@@ -120,29 +117,33 @@ impl StartResponse {
     {
         let (parts, body) = response.into_parts();
         let head = ResponseHead::from_parts(parts)?;
-        let mut state = self.slot.lock();
-        state.set_head(head);
+        let declared = head.content_length();
         let exact = body.size_hint().exact();
-        if let (Some(declared), Some(exact)) = (state.declared, exact)
+        if let (Some(declared), Some(exact)) = (declared, exact)
             && declared != exact
-            && !state.bodyless
+            && !self.slot.lock().is_bodyless_with(&head)
         {
             return Err(Error::application(format!(
                 "the forwarded response declares {declared} bytes of content and its body has {exact}"
             ))
-            .with_requirement("REQ-BODY-06"));
+            .with_requirement(if exact < declared { "REQ-BODY-12" } else { "REQ-BODY-13" }));
         }
-        let checked = state.declared == exact || state.declared.is_none();
         let mut body = Some(body);
-        // A body that comes from an exchange needs no second box and no second count.
-        let inner = (&mut body as &mut dyn Any).downcast_mut::<Option<ResponseBody>>();
-        state.whole = match (inner.filter(|_| checked).and_then(Option::take), body) {
+        // A body that comes from an exchange, unread and of the length that is declared, needs no second box and no second count.
+        let inner = (&mut body as &mut dyn Any)
+            .downcast_mut::<Option<ResponseBody>>()
+            .filter(|_| declared.is_none() || declared == exact)
+            .and_then(|inner| inner.take_if(|inner| inner.is_unread()));
+        let whole = match (inner, body) {
             (Some(inner), _) => Some(Whole::Inner(inner)),
             (None, Some(body)) => {
                 Some(Whole::Pull(Box::pin(Adapter::new(body, Fault::Application))))
             }
             (None, None) => None,
         };
+        let mut state = self.slot.lock();
+        state.set_head(head);
+        state.whole = whole;
         state.step(Event::Respond);
         drop(state);
         Ok(Finished { slot: self.slot })
@@ -158,7 +159,7 @@ impl StartResponse {
                 "{} is no informational response that an application sends",
                 status.as_u16()
             ))
-            .with_requirement("REQ-RESP-05"));
+            .with_requirement("REQ-CAP-06"));
         }
         let mut head = ResponseHead::default();
         fields.append_to(&mut head)?;
@@ -170,14 +171,19 @@ impl StartResponse {
         Ok(())
     }
 
-    /// Registers a callback for the end of the exchange; it runs exactly once, whatever the end (REQ-EXCH-09).
+    /// Registers a callback for the end of the exchange; it runs exactly once, whatever the end (REQ-EXCH-10).
     ///
     /// It runs on the task that serves the connection: it must not block.
     pub fn on_complete(&mut self, callback: impl FnOnce(&Outcome) + Send + 'static) {
         let mut state = self.slot.lock();
         if state.closed || state.phase.is_end() {
+            let kind = match state.phase {
+                Phase::Completed => OutcomeKind::Completed,
+                Phase::Failed | Phase::Aborted => OutcomeKind::Failed,
+                _ => OutcomeKind::Cancelled,
+            };
             drop(state);
-            callback(&Outcome::new(OutcomeKind::Cancelled, None, 0));
+            callback(&Outcome::new(kind, None, 0));
         } else {
             state.callbacks.push(Box::new(callback));
         }
@@ -186,7 +192,7 @@ impl StartResponse {
     /// Registers a hook on the head of the response: the cheap way for middleware that only adds fields.
     ///
     /// Hooks run when the head leaves, the last registered first. They see the heads of the application, not the server's own error
-    /// responses. An `Err` fails the exchange (REQ-MID-04).
+    /// responses. An `Err` fails the exchange (REQ-RESP-14).
     pub fn map_head(
         &mut self,
         hook: impl FnOnce(&mut ResponseHead) -> Result<()> + Send + 'static,
@@ -198,6 +204,15 @@ impl StartResponse {
     pub fn is_departed(&self) -> bool {
         self.slot.lock().closed
     }
+}
+
+/// An answer in one step whose declared length is not the length of its bytes.
+#[cold]
+pub(crate) fn wrong_length(declared: u64, given: u64) -> Error {
+    Error::application(format!(
+        "the application declared {declared} bytes of content and gave {given}"
+    ))
+    .with_requirement("REQ-RESP-16")
 }
 
 impl Finished {

@@ -19,7 +19,7 @@ use crate::{Error, Finished, ResponseHead, Result};
 /// Writes the content of a response that [`start`](crate::StartResponse::start) began.
 ///
 /// It can be moved to another task or thread. Dropping it before [`finish`](Self::finish) aborts the message in a way that the client can see
-/// (REQ-BODY-09).
+/// (REQ-BODY-16).
 ///
 /// ```
 /// use http::{StatusCode, header::CONTENT_TYPE};
@@ -97,16 +97,18 @@ impl BodyWriter {
     /// As [`write`](Self::write).
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<()>> {
         let mut state = self.slot().lock();
-        ready!(state.poll_room(cx))?;
         if data.is_empty() {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(state.check_open());
         }
-        state.account(data.len())?;
+        // A surplus is refused before it waits: behind the last declared byte it would wait for ever.
+        state.check_fits(data.len())?;
+        ready!(state.poll_room(cx))?;
+        state.written += data.len() as u64;
         state.chunk = std::mem::take(data);
         state.step(Event::Write);
-        let elsewhere = state.body_elsewhere(cx);
+        let parked = state.parked_body();
         drop(state);
-        if let Some(waker) = elsewhere {
+        if let Some(waker) = parked {
             waker.wake();
         }
         Poll::Ready(Ok(()))
@@ -114,7 +116,7 @@ impl BodyWriter {
 
     /// Commits the head, and waits until the server has taken what was written.
     ///
-    /// The piece that completes a declared length leaves when the application returns, and is not waited for (REQ-BODY-08). Cancel
+    /// The piece that completes a declared length leaves when the application returns, and is not waited for (REQ-BODY-11). Cancel
     /// safe.
     ///
     /// # Errors
@@ -129,12 +131,16 @@ impl BodyWriter {
     /// As [`flush`](Self::flush).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut state = self.slot().lock();
+        // What completes the message waits for the application's return: the last declared byte, or the head that declares none.
+        if state.holds_last() && !state.bodyless && !state.closed {
+            return Poll::Ready(Ok(()));
+        }
         let first = state.phase == Phase::Started;
         state.step(Event::Write);
-        let elsewhere = if first { state.body_elsewhere(cx) } else { None };
-        let flushed = if state.holds_last() { Poll::Ready(Ok(())) } else { state.poll_room(cx) };
+        let parked = if first { state.parked_body() } else { None };
+        let flushed = state.poll_room(cx);
         drop(state);
-        if let Some(waker) = elsewhere {
+        if let Some(waker) = parked {
             waker.wake();
         }
         flushed
@@ -151,10 +157,16 @@ impl BodyWriter {
     /// [`finish`](Self::finish), with fields after the content; a server drops them where the version of HTTP has no place for them.
     ///
     /// # Errors
-    /// As [`finish`](Self::finish); a field that cannot be a trailer.
+    /// As [`finish`](Self::finish); a field that cannot be a trailer; the server lacks the capability `response-trailers` (501).
     pub fn finish_with_trailers(self, trailers: HeaderMap) -> Result<Finished> {
+        if trailers.is_empty() {
+            return self.end(None);
+        }
+        if !self.slot().lock().trailers_allowed {
+            return Err(Error::unsupported("response-trailers"));
+        }
         check_trailers(&trailers)?;
-        self.end(Some(trailers).filter(|trailers| !trailers.is_empty()))
+        self.end(Some(trailers))
     }
 
     fn end(mut self, trailers: Option<HeaderMap>) -> Result<Finished> {
@@ -166,7 +178,7 @@ impl BodyWriter {
                 "the application finished after {} of the {declared} bytes that it declared",
                 state.written
             ))
-            .with_requirement("REQ-BODY-06");
+            .with_requirement("REQ-BODY-10");
             drop(state);
             return Err(error);
         }

@@ -117,7 +117,7 @@ impl Environ {
     /// Moves `prefix` from the head of `path_info` to the end of `script_name`, where it ends with a segment; gives
     /// whether it did.
     ///
-    /// Both stay raw, and together they stay the path (REQ-ENV-05).
+    /// Both stay raw, and together they stay the path (REQ-ENV-03, REQ-ENV-06).
     pub fn shift_path(&mut self, prefix: &str) -> bool {
         match path::mount_length(self.path_info(), prefix) {
             Some(length) => {
@@ -247,7 +247,7 @@ impl Environ {
 
     /// The environ under CGI's and WSGI's names (`REQUEST_METHOD`, `PATH_INFO` decoded, `HTTP_ACCEPT`, …), for bridges.
     ///
-    /// There is no `HTTP_PROXY`, and no variable for a field whose name holds an underscore on the wire (REQ-ENV-11).
+    /// There is no `HTTP_PROXY`, and no variable for a field whose name holds an underscore on the wire (REQ-ENV-23, REQ-ENV-24).
     ///
     /// # Errors
     /// The path holds a malformed escape: the client's fault, 400.
@@ -264,7 +264,7 @@ impl Environ {
     /// ```
     pub fn url(&self) -> String {
         let mut url = format!("{}://", self.scheme());
-        match self.authority() {
+        match self.authority().filter(|authority| !authority.is_empty()) {
             Some(authority) => url.push_str(authority),
             None => {
                 let (name, port) = variables::server_name(self);
@@ -275,7 +275,8 @@ impl Environ {
                 }
             }
         }
-        url.push_str(self.path());
+        // `OPTIONS *` is about the server: its URL has no path (RFC 9112, section 3.3).
+        url.push_str(if self.path() == "*" { "" } else { self.path() });
         if let Some(query) = self.query() {
             url.push('?');
             url.push_str(query);

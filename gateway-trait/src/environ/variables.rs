@@ -4,6 +4,7 @@
 //! could pass for another (an underscore on the wire) or for a process variable (`Proxy`) is left out.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST};
 use http::{HeaderMap, HeaderName, Version};
@@ -48,8 +49,9 @@ pub(super) fn variables(environ: &Environ) -> Result<Vec<Variable<'_>>> {
     }
     if let BodyLength::Exact(length) = environ.input().length() {
         add("CONTENT_LENGTH", Cow::Owned(length.to_string().into_bytes()));
-    } else if environ.headers().contains_key(CONTENT_LENGTH) {
-        add("CONTENT_LENGTH", text("0"));
+    } else if let Some(value) = environ.headers().get(CONTENT_LENGTH) {
+        // None, or one that was taken out already: the field still tells.
+        add("CONTENT_LENGTH", Cow::Borrowed(value.as_bytes()));
     }
     if let Some(authority) = environ.authority().filter(|_| !environ.headers().contains_key(HOST)) {
         // HTTP/2 says it in `:authority`, absolute-form in the target; WSGI knows one name for both.
@@ -98,7 +100,14 @@ pub(super) fn server_name(environ: &Environ) -> (String, String) {
         (Some(authority), _) => {
             (authority.host().to_owned(), authority.port_u16().unwrap_or(default_port).to_string())
         }
-        (None, Some(local)) => (local.ip().to_string(), local.port().to_string()),
+        (None, Some(local)) => {
+            let name = match local.ip() {
+                IpAddr::V4(ip) => ip.to_string(),
+                // As in a URL, and as RFC 3875, section 4.1.14, has it.
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            };
+            (name, local.port().to_string())
+        }
         (None, None) => ("localhost".to_owned(), default_port.to_string()),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -13,15 +13,15 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::outcome::Completion;
 use super::phase::{Event, Phase};
-use super::slot::Slot;
+use super::pull::Pull;
+use super::slot::{Slot, State};
 use super::{ApplicationFuture, drop_quietly, own, poll_application};
-use crate::fields::check_trailers;
 use crate::input::BoxBody;
 use crate::{Error, Result};
 
 /// The content of a response: it holds the application's future where that has not returned, and polls it.
 ///
-/// An error means that the message must be cut so that the client can tell (REQ-ERR-04). Dropping it cancels the
+/// An error means that the message must be cut so that the client can tell (REQ-ERR-07). Dropping it cancels the
 /// application.
 pub struct ResponseBody {
     source: Source,
@@ -44,10 +44,16 @@ struct Stream {
     sent: u64,
 }
 
-struct Pull {
-    body: BoxBody,
-    expected: Option<u64>,
-    sent: u64,
+/// What is given in place of a frame when a body fails: the last of what came before, and why.
+struct Failure {
+    chunk: Bytes,
+    error: Error,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { chunk: Bytes::new(), error }
+    }
 }
 
 impl ResponseBody {
@@ -75,11 +81,16 @@ impl ResponseBody {
     }
 
     pub(super) fn pull(body: BoxBody, expected: Option<u64>, completion: Completion) -> Self {
-        Self { source: Source::Pull(Pull { body, expected, sent: 0 }), completion }
+        Self { source: Source::Pull(Pull::new(body, expected)), completion }
     }
 
     pub(super) fn cut(chunk: Bytes, error: Error, completion: Completion) -> Self {
         Self { source: Source::Cut { chunk, error: Some(error), yielded: false }, completion }
+    }
+
+    /// Whether nothing was taken of it yet.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.completion.bytes == 0
     }
 
     /// Lets the callbacks of an outer exchange hear of this body's end.
@@ -143,7 +154,7 @@ impl Body for ResponseBody {
             Source::Ended => return Poll::Ready(None),
             Source::Whole(data) => Ok(Some(Frame::data(std::mem::take(data)))),
             Source::Stream(stream) => ready!(stream.poll_frame(cx)),
-            Source::Pull(pull) => ready!(pull.poll_frame(cx)),
+            Source::Pull(pull) => ready!(pull.poll_frame(cx)).map_err(Failure::from),
             Source::Cut { .. } => return this.poll_cut(cx),
         };
         match frame {
@@ -160,9 +171,8 @@ impl Body for ResponseBody {
                 this.end();
                 Poll::Ready(None)
             }
-            Err(error) => {
-                this.source =
-                    Source::Cut { chunk: Bytes::new(), error: Some(error), yielded: false };
+            Err(Failure { chunk, error }) => {
+                this.source = Source::Cut { chunk, error: Some(error), yielded: false };
                 this.poll_cut(cx)
             }
         }
@@ -182,7 +192,7 @@ impl Body for ResponseBody {
             | Source::Pull(Pull { expected: Some(length), sent, .. }) => {
                 SizeHint::with_exact(length - sent.min(length))
             }
-            Source::Pull(Pull { body, .. }) => body.size_hint(),
+            Source::Pull(pull) => pull.size_hint(),
             Source::Stream(_) | Source::Cut { .. } => SizeHint::default(),
         }
     }
@@ -195,73 +205,66 @@ impl Source {
         match self {
             Self::Ended | Self::Whole(_) => true,
             Self::Stream(stream) => stream.is_spent(),
-            Self::Pull(pull) => {
-                pull.body.is_end_stream()
-                    && pull.expected.is_none_or(|expected| expected == pull.sent)
-            }
+            Self::Pull(pull) => pull.is_spent(),
             Self::Cut { .. } => false,
+        }
+    }
+
+    /// Whether every byte was taken, so that a server that counts them need not ask for the end.
+    fn is_delivered(&self) -> bool {
+        match self {
+            Self::Stream(stream) => stream.future.is_none() && stream.declared == Some(stream.sent),
+            Self::Pull(pull) => pull.expected == Some(pull.sent),
+            Self::Ended | Self::Whole(_) | Self::Cut { .. } => false,
         }
     }
 }
 
 impl Stream {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>>> {
-        if let Some(frame) = self.take_frame(cx) {
-            return Poll::Ready(Ok(Some(frame)));
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Failure>> {
+        let Some(future) = &mut self.future else { return Poll::Ready(Ok(self.rest(cx))) };
+        let mut state = self.slot.lock();
+        if state.deliverable(false) {
+            return Poll::Ready(Ok(Some(deliver(state, &mut self.sent, cx))));
         }
-        let Some(future) = &mut self.future else { return Poll::Ready(Ok(None)) };
-        let polled = poll_application(future, cx);
-        let failure = match polled {
+        state.polling = true;
+        drop(state);
+        let failure = match poll_application(future, cx) {
             Poll::Ready(result) => own(result, &self.slot).err(),
             Poll::Pending => {
-                if let Some(frame) = self.take_frame(cx) {
-                    return Poll::Ready(Ok(Some(frame)));
-                }
+                // One look and the decision to wait are under one lock: a writer elsewhere comes before or wakes.
                 let mut state = self.slot.lock();
+                if state.deliverable(false) {
+                    return Poll::Ready(Ok(Some(deliver(state, &mut self.sent, cx))));
+                }
                 if state.phase != Phase::Aborted {
-                    state.await_writer(cx);
-                    // The writer may have come between the look and the registration; both are under one lock only here.
-                    if !state.deliverable(false) {
-                        return Poll::Pending;
-                    }
-                    drop(state);
-                    return Poll::Ready(Ok(self.take_frame(cx)));
+                    state.park_body(cx);
+                    return Poll::Pending;
                 }
                 Some(
                     Error::application(
                         "the application dropped its body writer before it was finished",
                     )
-                    .with_requirement("REQ-BODY-09"),
+                    .with_requirement("REQ-BODY-16"),
                 )
             }
         };
+        // The slot hears of the failure before the destructors of the application run.
+        let failure = failure.map(|error| Failure { chunk: self.slot.close(Event::Fail), error });
         if let Some(future) = self.future.take() {
             drop_quietly(future);
         }
-        match failure {
-            Some(error) => {
-                self.slot.close(Event::Fail);
-                Poll::Ready(Err(error))
-            }
-            None => Poll::Ready(Ok(self.take_frame(cx))),
-        }
+        Poll::Ready(match failure {
+            Some(failure) => Err(failure),
+            None => Ok(self.rest(cx)),
+        })
     }
 
-    /// The held chunk, or after it the trailers, where they can go now.
-    fn take_frame(&mut self, cx: &Context<'_>) -> Option<Frame<Bytes>> {
-        let returned = self.future.is_none();
+    /// What an application that has returned left behind: the held chunk, and after it the trailers.
+    fn rest(&mut self, cx: &Context<'_>) -> Option<Frame<Bytes>> {
         let mut state = self.slot.lock();
-        if state.deliverable(returned) {
-            let (data, waker) = state.take_chunk(cx);
-            drop(state);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-            self.sent += data.len() as u64;
-            return Some(Frame::data(data));
-        }
-        if !returned {
-            return None;
+        if state.deliverable(true) {
+            return Some(deliver(state, &mut self.sent, cx));
         }
         state.trailers.take().map(|trailers| Frame::trailers(*trailers))
     }
@@ -274,34 +277,15 @@ impl Stream {
     }
 }
 
-impl Pull {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>>> {
-        let Some(frame) = ready!(self.body.as_mut().poll_frame(cx)) else {
-            return Poll::Ready(match self.expected {
-                Some(expected) if expected != self.sent => Err(Error::application(format!(
-                    "the forwarded body ended after {} of {expected} bytes",
-                    self.sent
-                ))
-                .with_requirement("REQ-BODY-07")),
-                _ => Ok(None),
-            });
-        };
-        let frame = frame?;
-        if let Some(data) = frame.data_ref() {
-            let sent = self.sent + data.len() as u64;
-            if let Some(expected) = self.expected.filter(|expected| sent > *expected) {
-                return Poll::Ready(Err(Error::application(format!(
-                    "the forwarded body gave {sent} bytes or more where {expected} were declared; nothing of the surplus is sent"
-                ))
-                .with_requirement("REQ-BODY-05")));
-            }
-            self.sent = sent;
-        }
-        if let Some(trailers) = frame.trailers_ref() {
-            check_trailers(trailers)?;
-        }
-        Poll::Ready(Ok(Some(frame)))
+/// Gives the held chunk away, and its room to the writer.
+fn deliver(mut state: MutexGuard<'_, State>, sent: &mut u64, cx: &Context<'_>) -> Frame<Bytes> {
+    let (data, waker) = state.take_chunk(cx);
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
     }
+    *sent += data.len() as u64;
+    Frame::data(data)
 }
 
 impl Drop for Stream {
@@ -318,6 +302,17 @@ impl Drop for Stream {
 impl From<Bytes> for ResponseBody {
     fn from(data: Bytes) -> Self {
         Self::whole(data, Completion::default())
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        match &self.source {
+            // A server that stops before it hears of the failure, or of an end that it has counted, changes neither.
+            Source::Cut { error: Some(error), .. } => self.completion.failed(error),
+            source if source.is_delivered() => self.completion.completed(),
+            _ => {}
+        }
     }
 }
 

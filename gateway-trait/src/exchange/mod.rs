@@ -6,6 +6,7 @@
 mod body;
 mod outcome;
 pub(crate) mod phase;
+mod pull;
 pub(crate) mod slot;
 
 use std::any::Any;
@@ -18,12 +19,14 @@ use std::task::{Context, Poll};
 
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body::Body;
 
 pub use self::body::ResponseBody;
 use self::outcome::Completion;
 pub use self::outcome::{Outcome, OutcomeKind};
 use self::phase::Event;
-use self::slot::{Slot, State, Whole};
+use self::slot::{HeadHook, Slot, Whole};
+use crate::start_response::wrong_length;
 use crate::{Application, Environ, Error, Finished, ResponseHead, Result, StartResponse};
 
 type ApplicationFuture = Pin<Box<dyn Future<Output = Result<Finished>> + Send>>;
@@ -61,17 +64,20 @@ pub struct Exchange {
 struct Running {
     future: ApplicationFuture,
     slot: Arc<Slot>,
+    /// Pending before: the slot has to hear that this half looks again.
+    parked: bool,
 }
 
 impl Exchange {
     /// Calls `application` with `environ`; nothing runs before the first poll.
     #[inline]
     pub fn new<A: Application>(application: Arc<A>, environ: Environ) -> Self {
-        let slot = Slot::new(environ.method() == Method::HEAD);
+        let slot =
+            Slot::new(environ.method() == Method::HEAD, environ.capabilities().response_trailers);
         let start_response = StartResponse::new(Arc::clone(&slot));
         let future: ApplicationFuture =
             Box::pin(async move { application.call(environ, start_response).await });
-        Self { running: Some(Running { future, slot }) }
+        Self { running: Some(Running { future, slot, parked: false }) }
     }
 
     /// Where informational responses go, on a server that has the capability.
@@ -94,18 +100,22 @@ impl Future for Exchange {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let running = self.running.as_mut().expect("an exchange is not polled after it was ready");
+        if running.parked {
+            running.slot.lock().polling = true;
+        }
         let result = match poll_application(&mut running.future, cx) {
             Poll::Ready(result) => Some(own(result, &running.slot)),
             Poll::Pending => {
                 let mut state = running.slot.lock();
                 if !state.phase.is_committed() {
-                    state.await_writer(cx);
+                    state.park_body(cx);
+                    running.parked = true;
                     return Poll::Pending;
                 }
                 None
             }
         };
-        let Running { future, slot } =
+        let Running { future, slot, .. } =
             self.running.take().expect("the exchange was running a moment ago");
         Poll::Ready(match result {
             None => head_of_stream(future, slot),
@@ -124,7 +134,7 @@ impl Future for Exchange {
 impl Drop for Exchange {
     #[inline]
     fn drop(&mut self) {
-        if let Some(Running { future, slot }) = self.running.take() {
+        if let Some(Running { future, slot, .. }) = self.running.take() {
             slot.close(Event::Cancel);
             drop_quietly(future);
             let callbacks = std::mem::take(&mut slot.lock().callbacks);
@@ -148,25 +158,24 @@ fn poll_application(
 ) -> Poll<Result<Finished>> {
     match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll,
-        Err(panic) => Poll::Ready(Err(panicked(&*panic))),
+        Err(panic) => Poll::Ready(Err(panicked("the application", &*panic))),
     }
 }
 
 #[cold]
-fn panicked(panic: &(dyn Any + Send)) -> Error {
+fn panicked(who: &str, panic: &(dyn Any + Send)) -> Error {
     let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is no text");
-    Error::application(format!("the application panicked: {message}"))
-        .with_requirement("REQ-ERR-06")
+    Error::application(format!("{who} panicked: {message}")).with_requirement("REQ-APP-03")
 }
 
-/// Drops the application's future; its destructors may panic and that ends nothing else.
+/// Drops what an application made; its destructors may panic and that ends nothing else.
 #[inline]
-fn drop_quietly(future: ApplicationFuture) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+fn drop_quietly<T>(theirs: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(theirs)));
 }
 
 /// Checks that the application returned the `Finished` of this very exchange, and moves on.
@@ -177,7 +186,7 @@ fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
         return Err(Error::application(
             "the application returned the `Finished` of another exchange than the one it was called for",
         )
-        .with_requirement("REQ-APP-03"));
+        .with_requirement("REQ-APP-02"));
     }
     slot.lock().step(Event::ReturnFinished);
     Ok(())
@@ -186,38 +195,35 @@ fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
 /// The response of an application that returned before its head had to leave: one piece, exact length.
 #[inline]
 fn whole(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
+    let (head, mut completion) = take_head(&slot)?;
     let mut state = slot.lock();
-    let (head, mut completion) = take_head(&mut state)?;
     let bodyless = state.bodyless;
-    let body = match state.whole.take() {
-        _ if state.trailers.is_some() && !bodyless => {
-            drop(state);
-            return Ok(head.into_response(ResponseBody::stream(None, slot, completion)));
-        }
+    if state.trailers.is_some() && !bodyless {
+        drop(state);
+        return Ok(head.into_response(ResponseBody::stream(None, slot, completion)));
+    }
+    let given = state.whole.take();
+    let chunk = std::mem::take(&mut state.chunk);
+    let written = state.written;
+    drop(state);
+    if bodyless {
+        return Ok(discarded(given, written, head, completion));
+    }
+    let body = match given {
         Some(Whole::Pull(body)) => {
             let expected = head.content_length().or_else(|| body.size_hint().exact());
-            if bodyless {
-                return Ok(without_content(head, expected, completion));
-            }
             ResponseBody::pull(body, expected, completion)
         }
         Some(Whole::Inner(mut inner)) => {
-            if bodyless {
-                let expected = http_body::Body::size_hint(&inner).exact();
-                inner.discharge();
-                return Ok(without_content(head, expected, completion));
-            }
             inner.join(&mut completion);
             inner
         }
         given => {
-            let data = match given {
-                Some(Whole::Bytes(data)) => data,
-                _ => std::mem::take(&mut state.chunk),
-            };
-            if bodyless {
-                let length = state.written;
-                return Ok(without_content(head, Some(length), completion));
+            let data = if let Some(Whole::Bytes(data)) = given { data } else { chunk };
+            let length = data.len() as u64;
+            // Checked when it was given, unless the status had no content then and a hook gave it another.
+            if let Some(declared) = head.content_length().filter(|declared| *declared != length) {
+                return Err(completion.fail(wrong_length(declared, length)));
             }
             ResponseBody::whole(data, completion)
         }
@@ -225,7 +231,30 @@ fn whole(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
     Ok(head.into_response(body))
 }
 
-/// The response of HEAD, 204 and 304: `length` is what the content would have had.
+/// The response to HEAD, or of status 204 or 304, whose content was given all the same.
+fn discarded(
+    given: Option<Whole>,
+    written: u64,
+    head: ResponseHead,
+    completion: Completion,
+) -> Response<ResponseBody> {
+    let length = match given {
+        Some(Whole::Pull(body)) => {
+            let exact = body.size_hint().exact();
+            drop_quietly(body);
+            exact
+        }
+        Some(Whole::Inner(mut inner)) => {
+            let exact = inner.size_hint().exact();
+            inner.discharge();
+            exact
+        }
+        Some(Whole::Bytes(_)) | None => Some(written),
+    };
+    without_content(head, length, completion)
+}
+
+/// The response of HEAD, 204 and 304: `length` is what the content would have had, as far as it was given.
 fn without_content(
     mut head: ResponseHead,
     length: Option<u64>,
@@ -234,10 +263,9 @@ fn without_content(
     if head.status() == StatusCode::NO_CONTENT {
         head.remove(&CONTENT_LENGTH);
     }
+    let length = length.filter(|length| *length > 0 && !head.forbids_content());
     let mut response = head.into_response(ResponseBody::empty());
-    if let Some(length) = length
-        && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-    {
+    if let Some(length) = length {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
     }
     completion.completed();
@@ -246,18 +274,22 @@ fn without_content(
 
 /// The response of an application that has committed its head and goes on.
 fn head_of_stream(future: ApplicationFuture, slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
-    let mut state = slot.lock();
-    let (head, completion) = match take_head(&mut state) {
+    let taken = take_head(&slot).and_then(|(head, completion)| {
+        let mut state = slot.lock();
+        state.polling = false;
+        match state.check_fits(0) {
+            Err(error) => Err(completion.fail(error)),
+            Ok(()) => Ok((head, completion, state.bodyless)),
+        }
+    });
+    let (head, completion, bodyless) = match taken {
         Ok(taken) => taken,
         Err(error) => {
-            drop(state);
-            slot.close(Event::Cancel);
+            slot.close(Event::Fail);
             drop_quietly(future);
             return Err(error);
         }
     };
-    let bodyless = state.bodyless;
-    drop(state);
     if bodyless {
         slot.close(Event::Discharge);
         drop_quietly(future);
@@ -269,21 +301,14 @@ fn head_of_stream(future: ApplicationFuture, slot: Arc<Slot>) -> Result<Response
 /// The end of an application that failed: an error for the server to answer, or a response that is cut.
 #[cold]
 fn failed(slot: Arc<Slot>, error: Error) -> Result<Response<ResponseBody>> {
-    let mut state = slot.lock();
-    let committed = state.phase.is_committed();
-    state.step(Event::Fail);
-    state.closed = true;
+    let committed = slot.lock().phase.is_committed();
+    let chunk = slot.close(Event::Fail);
     if !committed {
-        let callbacks = std::mem::take(&mut state.callbacks);
-        drop(state);
-        Completion::new(callbacks, Some(error.status())).failed(&error);
-        return Err(error);
+        let callbacks = std::mem::take(&mut slot.lock().callbacks);
+        return Err(Completion::new(callbacks, None).fail(error));
     }
-    let (head, mut completion) = take_head(&mut state)?;
-    let chunk = std::mem::take(&mut state.chunk);
-    let bodyless = state.bodyless;
-    drop(state);
-    if bodyless {
+    let (head, mut completion) = take_head(&slot)?;
+    if slot.lock().bodyless {
         completion.failed(&error);
         return Ok(without_content(head, None, completion));
     }
@@ -292,35 +317,39 @@ fn failed(slot: Arc<Slot>, error: Error) -> Result<Response<ResponseBody>> {
 
 /// Takes the head out for the server, after the hooks that middleware put on it, and the callbacks with it.
 #[inline]
-fn take_head(state: &mut State) -> Result<(ResponseHead, Completion)> {
+fn take_head(slot: &Slot) -> Result<(ResponseHead, Completion)> {
+    let mut state = slot.lock();
     let callbacks = std::mem::take(&mut state.callbacks);
-    let Some(mut head) = state.head.take() else {
+    let hooks = std::mem::take(&mut state.hooks);
+    let head = state.head.take();
+    drop(state);
+    let Some(mut head) = head else {
         // The table lets a response be whole or committed only after its head was given.
-        return Err(Error::server("a response without a head: the exchange's invariant is broken"));
+        return Err(Completion::new(callbacks, None)
+            .fail(Error::server("a response without a head: the exchange's invariant is broken")));
     };
-    if !state.hooks.is_empty()
-        && let Err(error) = run_hooks(state, &mut head)
-    {
-        Completion::new(callbacks, Some(error.status())).failed(&error);
-        return Err(error);
+    if !hooks.is_empty() {
+        if let Err(error) = run_hooks(hooks, &mut head) {
+            return Err(Completion::new(callbacks, None).fail(error));
+        }
+        let mut state = slot.lock();
+        state.bodyless = state.is_bodyless_with(&head);
     }
     let completion = Completion::new(callbacks, Some(head.status()));
     Ok((head, completion))
 }
 
 #[cold]
-fn run_hooks(state: &mut State, head: &mut ResponseHead) -> Result<()> {
+fn run_hooks(hooks: Vec<HeadHook>, head: &mut ResponseHead) -> Result<()> {
     let declared = head.content_length();
     // The last registered is the innermost middleware's and runs first, as if each had wrapped the next.
-    for hook in std::mem::take(&mut state.hooks).into_iter().rev() {
-        hook(head)?;
-    }
+    catch_unwind(AssertUnwindSafe(|| hooks.into_iter().rev().try_for_each(|hook| hook(head))))
+        .unwrap_or_else(|panic| Err(panicked("a head hook", &*panic)))?;
     if head.content_length() != declared {
         return Err(Error::application(
             "a head hook changed Content-Length: only middleware that holds the content can",
         )
-        .with_requirement("REQ-MID-05"));
+        .with_requirement("REQ-MID-09"));
     }
-    state.bodyless |= head.forbids_content();
     Ok(())
 }

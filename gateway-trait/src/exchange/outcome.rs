@@ -93,6 +93,14 @@ impl Completion {
         }
     }
 
+    /// Tells of a failure before the commit, which the server answers with the error's status.
+    #[cold]
+    pub(crate) fn fail(mut self, error: crate::Error) -> crate::Error {
+        self.status = Some(error.status());
+        self.failed(&error);
+        error
+    }
+
     #[cold]
     fn tell(&mut self, outcome: &Outcome) {
         for callback in std::mem::take(&mut self.callbacks) {

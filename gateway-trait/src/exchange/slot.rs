@@ -41,13 +41,21 @@ pub(crate) struct State {
     pub(crate) trailers: Option<Box<HeaderMap>>,
     /// The exchange is over for the server's half: nobody will take another chunk.
     pub(crate) closed: bool,
+    /// The method is HEAD.
+    head_request: bool,
     /// The method is HEAD, or the status forbids content: bytes are dropped.
     pub(crate) bodyless: bool,
+    /// The server declares the capability `response-trailers`.
+    pub(crate) trailers_allowed: bool,
     /// The declared length, and what was written of it.
     pub(crate) declared: Option<u64>,
     pub(crate) written: u64,
+    /// The exchange is polling the application now and looks here again before it waits: nobody needs to wake it.
+    pub(crate) polling: bool,
     body_waker: Option<Waker>,
     writer_waker: Option<Waker>,
+    /// The writer came to wait while the exchange polled.
+    writer_inside: bool,
     pub(crate) callbacks: Vec<Callback>,
     pub(crate) hooks: Vec<HeadHook>,
     pub(crate) informational: Option<InformationalSink>,
@@ -55,7 +63,7 @@ pub(crate) struct State {
 
 impl Slot {
     #[inline]
-    pub(crate) fn new(head_request: bool) -> Arc<Self> {
+    pub(crate) fn new(head_request: bool, trailers_allowed: bool) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 phase: Phase::Waiting,
@@ -64,11 +72,16 @@ impl Slot {
                 chunk: Bytes::new(),
                 trailers: None,
                 closed: false,
+                head_request,
                 bodyless: head_request,
+                trailers_allowed,
                 declared: None,
                 written: 0,
+                // Nobody else has the token before the first poll.
+                polling: true,
                 body_waker: None,
                 writer_waker: None,
+                writer_inside: false,
                 callbacks: Vec::new(),
                 hooks: Vec::new(),
                 informational: None,
@@ -83,17 +96,21 @@ impl Slot {
     }
 
     /// Ends the exchange for the writer, wherever it lives now, and wakes it to learn so.
-    pub(crate) fn close(&self, event: Event) {
-        let waker = {
+    ///
+    /// Gives the chunk that was held, where it may still leave: the last declared one would make the message whole.
+    pub(crate) fn close(&self, event: Event) -> Bytes {
+        let (chunk, waker) = {
             let mut state = self.lock();
             state.closed = true;
+            state.polling = false;
             state.step(event);
-            state.chunk = Bytes::new();
-            state.writer_waker.take()
+            let chunk = std::mem::take(&mut state.chunk);
+            (if state.holds_last() { Bytes::new() } else { chunk }, state.writer_waker.take())
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+        chunk
     }
 
     /// Wakes the server's half after a change made outside its own poll.
@@ -118,26 +135,32 @@ impl State {
         }
     }
 
-    /// Takes a head: runs the hooks, innermost last registered, and learns the declared length.
+    /// Whether a response with this head has no content.
+    pub(crate) fn is_bodyless_with(&self, head: &ResponseHead) -> bool {
+        self.head_request || head.forbids_content()
+    }
+
+    /// Takes a head, the first or one that replaces it, and learns the declared length.
     pub(crate) fn set_head(&mut self, head: ResponseHead) {
-        self.bodyless |= head.forbids_content();
+        self.bodyless = self.is_bodyless_with(&head);
         self.declared = head.content_length();
         self.head = Some(head);
     }
 
-    /// Commits to `length` more bytes of content.
-    pub(crate) fn account(&mut self, length: usize) -> Result<()> {
+    /// Refuses `length` more bytes of content where they would exceed the declared length.
+    pub(crate) fn check_fits(&self, length: usize) -> Result<()> {
         let written = self.written + length as u64;
-        if let Some(declared) = self.declared.filter(|declared| written > *declared)
-            && !self.bodyless
-        {
-            return Err(Error::application(format!(
-                "the application writes {written} bytes or more where it declared {declared}; nothing of the surplus is sent"
-            ))
-            .with_requirement("REQ-BODY-05"));
+        match self.declared {
+            Some(declared) if written > declared && !self.bodyless => {
+                Err(overrun(written, declared))
+            }
+            _ => Ok(()),
         }
-        self.written = written;
-        Ok(())
+    }
+
+    /// Refuses to go on once nobody takes the rest.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed || self.phase.is_end() { Err(departed()) } else { Ok(()) }
     }
 
     /// Whether all declared bytes were written, so that the held chunk waits for the application's return.
@@ -152,30 +175,34 @@ impl State {
 
     /// Gives the chunk to the server and room to the writer; the waker is to be woken once the lock is free.
     pub(crate) fn take_chunk(&mut self, cx: &Context<'_>) -> (Bytes, Option<Waker>) {
+        self.polling = false;
         let waker = self.writer_waker.take();
-        // A writer in this very task is polled again with the next demand; a wake-up would only cost a turn.
-        (std::mem::take(&mut self.chunk), waker.filter(|waker| !waker.will_wake(cx.waker())))
+        // A writer inside the application's own future is polled again with the next demand; a wake-up would only cost a turn. A writer
+        // that waits elsewhere is woken, even if it lives in the same task.
+        let inside = self.writer_inside;
+        let waker = waker.filter(|waker| !(inside && waker.will_wake(cx.waker())));
+        (std::mem::take(&mut self.chunk), waker)
     }
 
     /// Waits, as the writer, until the held chunk is gone.
     pub(crate) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<()>> {
-        if self.closed || self.phase.is_end() {
-            return Poll::Ready(Err(departed()));
-        }
+        self.check_open()?;
         if self.chunk.is_empty() {
             return Poll::Ready(Ok(()));
         }
+        self.writer_inside = self.polling;
         register(&mut self.writer_waker, cx);
         Poll::Pending
     }
 
-    /// The server's half, to be woken once the lock is free; `None` where it is polling this very task.
-    pub(crate) fn body_elsewhere(&mut self, cx: &Context<'_>) -> Option<Waker> {
-        self.body_waker.take_if(|waker| !waker.will_wake(cx.waker()))
+    /// The server's half, to be woken once the lock is free; `None` where it is polling and will look by itself.
+    pub(crate) fn parked_body(&mut self) -> Option<Waker> {
+        if self.polling { None } else { self.body_waker.take() }
     }
 
     /// Waits, as the server's half, for a change by a writer elsewhere.
-    pub(crate) fn await_writer(&mut self, cx: &Context<'_>) {
+    pub(crate) fn park_body(&mut self, cx: &Context<'_>) {
+        self.polling = false;
         register(&mut self.body_waker, cx);
     }
 }
@@ -185,6 +212,14 @@ fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
         Some(waker) => waker.clone_from(cx.waker()),
         None => *slot = Some(cx.waker().clone()),
     }
+}
+
+#[cold]
+fn overrun(written: u64, declared: u64) -> Error {
+    Error::application(format!(
+        "the application writes {written} bytes or more where it declared {declared}; nothing of the surplus is sent"
+    ))
+    .with_requirement("REQ-BODY-08")
 }
 
 /// Nobody reads the response any more.

@@ -1,0 +1,134 @@
+//! The forwarded body: pulled on demand, and held to what was declared.
+//!
+//! Rules of this room: the frame that completes the expected length is given only after the body's end was seen, so that a
+//! surplus or a late failure still cuts the message; a panic of the body is an error of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+
+use super::{drop_quietly, panicked};
+use crate::fields::check_trailers;
+use crate::input::BoxBody;
+use crate::{Error, Result};
+
+pub(super) struct Pull {
+    /// `None` once its end was seen.
+    body: Option<BoxBody>,
+    /// The declared length, or else the exact one that the body reported.
+    pub(super) expected: Option<u64>,
+    /// Bytes that the body gave.
+    seen: u64,
+    /// Those of them that were passed on.
+    pub(super) sent: u64,
+    /// The completing chunk, until the end is seen.
+    held: Bytes,
+    trailers: Option<HeaderMap>,
+}
+
+impl Pull {
+    pub(super) fn new(body: BoxBody, expected: Option<u64>) -> Self {
+        Self { body: Some(body), expected, seen: 0, sent: 0, held: Bytes::new(), trailers: None }
+    }
+
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame<Bytes>>>> {
+        while self.body.is_some() {
+            let Some(frame) = ready!(self.poll_body(cx)) else {
+                self.end()?;
+                break;
+            };
+            match frame?.into_data() {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => {
+                    self.count(data.len())?;
+                    if self.expected == Some(self.seen) {
+                        self.held = data;
+                        if self.body.as_ref().is_some_and(|body| body.is_end_stream()) {
+                            self.end()?;
+                        }
+                    } else {
+                        return Poll::Ready(Ok(Some(self.give(data))));
+                    }
+                }
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        check_trailers(&trailers)?;
+                        self.trailers = Some(trailers);
+                        self.end()?;
+                    }
+                }
+            }
+        }
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            return Poll::Ready(Ok(Some(self.give(held))));
+        }
+        Poll::Ready(Ok(self.trailers.take().map(Frame::trailers)))
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked("the forwarded body", &*panic)))))
+    }
+
+    /// Counts what the body gave.
+    fn count(&mut self, length: usize) -> Result<()> {
+        self.seen += length as u64;
+        match self.expected {
+            Some(expected) if self.seen > expected => Err(Error::application(format!(
+                "the forwarded body gave {} bytes or more where {expected} were declared; nothing of the surplus is sent",
+                self.seen
+            ))
+            .with_requirement("REQ-BODY-13")),
+            _ => Ok(()),
+        }
+    }
+
+    fn give(&mut self, data: Bytes) -> Frame<Bytes> {
+        self.sent += data.len() as u64;
+        Frame::data(data)
+    }
+
+    /// The body has no more content.
+    fn end(&mut self) -> Result<()> {
+        if let Some(body) = self.body.take() {
+            drop_quietly(body);
+        }
+        match self.expected {
+            Some(expected) if expected != self.seen => Err(Error::application(format!(
+                "the forwarded body ended after {} of {expected} bytes",
+                self.seen
+            ))
+            .with_requirement("REQ-BODY-12")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing more will come.
+    pub(super) fn is_spent(&self) -> bool {
+        let ended = match &self.body {
+            Some(body) => self.expected.is_none() && body.is_end_stream(),
+            None => true,
+        };
+        ended && self.held.is_empty() && self.trailers.is_none()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(|body| body.size_hint()).unwrap_or_default()
+    }
+}
+
+impl Drop for Pull {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take() {
+            drop_quietly(body);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Forwarded bodies: what the server pulls, and what becomes of it when the body does not keep its word.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use common::{Log, Poller, capable, get, respond, run};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use rwgi::{Application, Environ, Exchange, Fault, Finished, OutcomeKind, Result, StartResponse};
+
+/// A body that gives what it was told to give, and never knows that it has ended before it is asked.
+#[derive(Default)]
+struct Script {
+    frames: VecDeque<io::Result<Frame<Bytes>>>,
+    panics: bool,
+    exact: Option<u64>,
+}
+
+impl Script {
+    fn data(pieces: &[&'static str]) -> Self {
+        let frames = pieces
+            .iter()
+            .map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))))
+            .collect();
+        Self { frames, ..Self::default() }
+    }
+
+    fn then_fail(mut self) -> Self {
+        self.frames.push_back(Err(io::Error::other("upstream reset")));
+        self
+    }
+
+    fn then_panic(self) -> Self {
+        Self { panics: true, ..self }
+    }
+
+    fn then_trailers(mut self) -> Self {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", "1".parse().unwrap());
+        self.frames.push_back(Ok(Frame::trailers(trailers)));
+        self
+    }
+
+    fn of_exactly(self, length: u64) -> Self {
+        Self { exact: Some(length), ..self }
+    }
+}
+
+impl Body for Script {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let next = self.frames.pop_front();
+        assert!(next.is_some() || !self.panics, "the body panics");
+        Poll::Ready(next)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.exact.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+/// An application that forwards, and logs its outcome.
+fn forwarding(
+    log: &Log,
+    declared: Option<u64>,
+    body: impl Fn() -> Script + Send + Sync + 'static,
+) -> impl Application {
+    let log = log.clone();
+    move |_: Environ, mut start: StartResponse| {
+        log.watch(&mut start);
+        let mut response = Response::new(body());
+        if let Some(length) = declared {
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
+        async move { start.forward(response) }
+    }
+}
+
+// Evidence: REQ-BODY-01, REQ-BODY-14, REQ-EXCH-11
+#[test]
+fn a_forwarded_body_is_passed_on_and_its_exact_size_with_it() {
+    let ran = run(
+        |_: Environ, start: StartResponse| async move {
+            start.forward(
+                Response::builder()
+                    .status(203)
+                    .header("x-a", "1")
+                    .body(Full::new(Bytes::from("hello")))?,
+            )
+        },
+        get(),
+    )
+    .unwrap();
+    assert_eq!((ran.status(), ran.header("x-a"), ran.exact), (203, Some("1"), Some(5)));
+    assert_eq!(ran.text(), "hello");
+
+    let log = Log::default();
+    let ran = run(forwarding(&log, None, || Script::data(&["a", "b"])), get()).unwrap();
+    assert_eq!((ran.chunks.len(), ran.exact), (2, None));
+    assert_eq!(log.told(), (OutcomeKind::Completed, Some(200), 2));
+}
+
+// Evidence: REQ-BODY-18, REQ-MID-11
+#[test]
+fn trailers_of_a_forwarded_body_are_passed_on() {
+    for declared in [None, Some(2)] {
+        let log = Log::default();
+        let app = forwarding(&log, declared, || Script::data(&["a", "b"]).then_trailers());
+        let ran = run(app, capable(Method::GET)).unwrap();
+        assert_eq!(
+            (ran.text().as_str(), ran.trailers.unwrap()["x-sum"].to_str().unwrap()),
+            ("ab", "1")
+        );
+        assert_eq!(log.told(), (OutcomeKind::Completed, Some(200), 2));
+    }
+}
+
+// Evidence: REQ-BODY-12, REQ-EXCH-13
+#[test]
+fn a_short_body_cuts_the_message() {
+    let log = Log::default();
+    let ran = run(forwarding(&log, Some(5), || Script::data(&["ab", "cd"])), get()).unwrap();
+    assert_eq!(ran.text(), "abcd");
+    let error = ran.error.unwrap();
+    assert_eq!((error.fault(), error.requirement()), (Fault::Application, Some("REQ-BODY-12")));
+    assert_eq!(log.told(), (OutcomeKind::Failed, Some(200), 4));
+}
+
+// Evidence: REQ-BODY-13, REQ-BODY-17
+#[test]
+fn a_long_body_cuts_the_message_and_nothing_of_the_surplus_leaves() {
+    for pieces in [&["ab", "cde"][..], &["abcd", "e"], &["abcde"], &["ab", "cd", "e"]] {
+        let log = Log::default();
+        let ran = run(forwarding(&log, Some(4), || Script::data(pieces)), get()).unwrap();
+        assert!(ran.text().len() < 4, "{pieces:?} looks whole: {}", ran.text());
+        assert_eq!(ran.error.unwrap().requirement(), Some("REQ-BODY-13"));
+        assert_eq!(log.one().kind(), OutcomeKind::Failed);
+    }
+}
+
+// Evidence: REQ-ERR-09, REQ-BODY-17
+#[test]
+fn an_error_of_the_body_cuts_the_message() {
+    for (declared, whole) in [(None, "abcd"), (Some(6), "abcd"), (Some(4), "ab")] {
+        let log = Log::default();
+        let app = forwarding(&log, declared, || Script::data(&["ab", "cd"]).then_fail());
+        let ran = run(app, get()).unwrap();
+        assert_eq!(ran.text(), whole, "an error can only be seen before the last byte");
+        assert_eq!(ran.error.unwrap().message(), "upstream reset");
+        assert_eq!(log.one().kind(), OutcomeKind::Failed);
+    }
+}
+
+// Evidence: REQ-ERR-08, REQ-ERR-13
+#[test]
+fn a_panic_of_the_body_cuts_the_message_and_nothing_else() {
+    let log = Log::default();
+    let ran = run(forwarding(&log, None, || Script::data(&["ab"]).then_panic()), get()).unwrap();
+    assert_eq!(ran.text(), "ab");
+    assert_eq!(ran.error.unwrap().fault(), Fault::Application);
+    assert_eq!(log.told(), (OutcomeKind::Failed, Some(200), 2));
+}
+
+// Evidence: REQ-EXCH-11
+#[test]
+fn a_body_whose_last_byte_was_taken_is_complete_even_if_nobody_asks_for_its_end() {
+    let poller = Poller::new();
+    let log = Log::default();
+    let app = forwarding(&log, Some(4), || Script::data(&["ab", "cd"]));
+    let mut body = respond(&poller, app, get()).into_body();
+    assert_eq!(poller.data(&mut body), "ab");
+    log.assert_silent();
+    assert_eq!(poller.data(&mut body), "cd");
+    drop(body);
+    assert_eq!(log.told(), (OutcomeKind::Completed, Some(200), 4));
+
+    let log = Log::default();
+    let app = forwarding(&log, Some(0), || Script::data(&[]));
+    drop(respond(&poller, app, get()));
+    assert_eq!(log.told(), (OutcomeKind::Completed, Some(200), 0));
+}
+
+// Evidence: REQ-EXCH-12
+#[test]
+fn a_body_that_is_dropped_half_way_is_cancelled() {
+    let poller = Poller::new();
+    let log = Log::default();
+    let app = forwarding(&log, None, || Script::data(&["ab", "cd"]));
+    let mut body = respond(&poller, app, get()).into_body();
+    poller.data(&mut body);
+    drop(body);
+    assert_eq!(log.told(), (OutcomeKind::Cancelled, Some(200), 2));
+}
+
+#[test]
+fn a_declared_length_that_the_body_contradicts_is_refused_before_anything_is_sent() {
+    for (declared, exact, requirement) in [(5, 4, "REQ-BODY-12"), (3, 4, "REQ-BODY-13")] {
+        let log = Log::default();
+        let app =
+            forwarding(&log, Some(declared), move || Script::data(&["abcd"]).of_exactly(exact));
+        let error = run(app, get()).err().unwrap();
+        assert_eq!((error.status().as_u16(), error.requirement()), (500, Some(requirement)));
+    }
+}
+
+// Evidence: REQ-RESP-08
+#[test]
+fn a_forwarded_head_with_a_field_of_the_connection_is_refused() {
+    let error = run(
+        |_: Environ, start: StartResponse| async move {
+            start.forward(Response::builder().header("upgrade", "x").body(Full::new(Bytes::new()))?)
+        },
+        get(),
+    )
+    .err()
+    .unwrap();
+    assert_eq!(error.requirement(), Some("REQ-RESP-07"));
+}
+
+/// Middleware that runs an inner application and forwards what it gave, after taking `skip` frames of it.
+fn nesting(log: &Log, skip: usize, inner: impl Application) -> impl Application {
+    let log = log.clone();
+    let inner = Arc::new(inner);
+    move |environ: Environ, mut start: StartResponse| {
+        log.watch(&mut start);
+        let inner = Arc::clone(&inner);
+        async move {
+            let mut response = Exchange::new(inner, environ).await?;
+            for _ in 0..skip {
+                let body = response.body_mut();
+                std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.unwrap()?;
+            }
+            start.forward(response)
+        }
+    }
+}
+
+/// Three chunks, streamed.
+fn streaming(log: &Log) -> impl Application {
+    let log = log.clone();
+    move |_: Environ, mut start: StartResponse| {
+        log.watch(&mut start);
+        async move { stream(start).await }
+    }
+}
+
+async fn stream(start: StartResponse) -> Result<Finished> {
+    let mut body = start.start(common::status(202), ())?;
+    for piece in ["a", "b", "c"] {
+        body.write(piece).await?;
+    }
+    body.finish()
+}
+
+// Evidence: REQ-MID-08, REQ-EXCH-11
+#[test]
+fn an_exchange_inside_an_exchange_tells_both_of_the_same_end() {
+    let (outer, inner) = (Log::default(), Log::default());
+    let ran = run(nesting(&outer, 0, nesting(&outer, 0, streaming(&inner))), get()).unwrap();
+    assert_eq!((ran.status(), ran.text().as_str()), (202, "abc"));
+    assert_eq!(inner.told(), (OutcomeKind::Completed, Some(202), 3));
+    let told: Vec<_> =
+        outer.all().iter().map(|outcome| (outcome.kind(), outcome.bytes())).collect();
+    assert_eq!(told, [(OutcomeKind::Completed, 3); 2]);
+}
+
+// Evidence: REQ-EXCH-14
+#[test]
+fn middleware_that_took_some_of_the_body_counts_only_what_it_passed_on() {
+    let (outer, inner) = (Log::default(), Log::default());
+    let ran = run(nesting(&outer, 1, streaming(&inner)), get()).unwrap();
+    assert_eq!(ran.text(), "bc");
+    assert_eq!(outer.told(), (OutcomeKind::Completed, Some(202), 2));
+    assert_eq!(inner.told(), (OutcomeKind::Completed, Some(202), 3));
+}
+
+// Evidence: REQ-MID-07, REQ-MID-08, REQ-EXCH-12
+#[test]
+fn dropping_the_outer_body_cancels_the_inner_application() {
+    let poller = Poller::new();
+    let (outer, inner) = (Log::default(), Log::default());
+    let mut body = respond(&poller, nesting(&outer, 0, streaming(&inner)), get()).into_body();
+    poller.data(&mut body);
+    drop(body);
+    assert_eq!(inner.told(), (OutcomeKind::Cancelled, Some(202), 1));
+    assert_eq!(outer.told(), (OutcomeKind::Cancelled, Some(202), 1));
+}
+
+// Evidence: REQ-MID-14, REQ-MID-15
+#[test]
+fn a_failure_inside_is_a_failure_outside() {
+    let (outer, inner) = (Log::default(), Log::default());
+    let watched = inner.clone();
+    let app = nesting(&outer, 0, move |_: Environ, mut start: StartResponse| {
+        watched.watch(&mut start);
+        async move {
+            let mut body = start.start(common::status(200), ())?;
+            body.write("half").await?;
+            common::pause().await;
+            Err(rwgi::Error::server("disk").with_status(common::status(507)))
+        }
+    });
+    let ran = run(app, get()).unwrap();
+    let error = ran.error.unwrap();
+    assert_eq!((ran.chunks.len(), error.fault(), error.status().as_u16()), (1, Fault::Server, 507));
+    assert_eq!(inner.one().kind(), OutcomeKind::Failed);
+    assert_eq!(outer.one().kind(), OutcomeKind::Failed);
+}
