@@ -18,14 +18,15 @@ use hyper_util::rt::TokioIo;
 use rwgi::{Application, BodyLength, Connection, Environ, Exchange, Input, ResponseBody};
 
 fn main() -> benches::Result<()> {
-    serve::run(serve::Arguments::parse(), |listener| async move {
+    let arguments = serve::Arguments::parse();
+    serve::run(arguments, move |listener| async move {
         let application = Arc::new(application);
         loop {
             let (stream, peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let facts = Arc::new(Connection { peer: peer.into(), ..Connection::default() });
             let application = Arc::clone(&application);
-            let connection = hyper_settings::http1().serve_connection(
+            let connection = hyper_settings::http1(arguments.settings).serve_connection(
                 TokioIo::new(stream),
                 service_fn(move |request| exchange(&application, &facts, request)),
             );

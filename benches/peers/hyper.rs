@@ -17,11 +17,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 fn main() -> benches::Result<()> {
-    serve::run(serve::Arguments::parse(), |listener| async move {
+    let arguments = serve::Arguments::parse();
+    serve::run(arguments, move |listener| async move {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let connection = hyper_settings::http1().serve_connection(
+            let connection = hyper_settings::http1(arguments.settings).serve_connection(
                 TokioIo::new(stream),
                 service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(request)))),
             );

@@ -17,8 +17,10 @@ pub struct Contestant {
     pub name: &'static str,
     /// Its binary.
     pub binary: &'static str,
-    /// How its threads share the work, where it knows more than one way.
-    pub shape: Option<&'static str>,
+    /// The arguments that make it this contestant and no other.
+    pub arguments: &'static [&'static str],
+    /// Its instructions are counted: with one thread, shapes that differ in threads alone are the same.
+    pub counted: bool,
     /// The routes it answers.
     pub routes: &'static [Route],
     /// It is one of the other frameworks, which are built only when asked for.
@@ -27,28 +29,40 @@ pub struct Contestant {
     pub about: &'static str,
 }
 
-/// All of them; the first is the measure of the others.
+/// All of them.
 pub const ALL: &[Contestant] = &[
     Contestant {
         name: "hyper",
         binary: "peer-hyper",
-        shape: Some("multi"),
+        arguments: &[],
+        counted: false,
         routes: &Route::ALL,
         framework: false,
-        about: "bare hyper on tokio's multi-thread runtime",
+        about: "bare hyper on tokio's multi-thread runtime, tuned: its timer for heads, pipelined answers in one write",
     },
     Contestant {
         name: "hyper-per-core",
         binary: "peer-hyper",
-        shape: Some("per-core"),
+        arguments: &["--shape", "per-core"],
+        counted: true,
         routes: &Route::ALL,
         framework: false,
-        about: "bare hyper, one runtime and one listener for each core",
+        about: "the same, one runtime and one listener for each core",
+    },
+    Contestant {
+        name: "hyper-untimed",
+        binary: "peer-hyper",
+        arguments: &["--shape", "per-core", "--settings", "untimed"],
+        counted: true,
+        routes: &Route::ALL,
+        framework: false,
+        about: "bare hyper with the very settings that `rwgi-server` gives it: no timer, no gathering (the server has its own)",
     },
     Contestant {
         name: "exchange",
         binary: "peer-exchange",
-        shape: Some("multi"),
+        arguments: &[],
+        counted: false,
         routes: &Route::ALL,
         framework: false,
         about: "hyper and `rwgi::Exchange` with nothing else: the cost of the contract",
@@ -56,10 +70,74 @@ pub const ALL: &[Contestant] = &[
     Contestant {
         name: "exchange-per-core",
         binary: "peer-exchange",
-        shape: Some("per-core"),
+        arguments: &["--shape", "per-core"],
+        counted: true,
         routes: &Route::ALL,
         framework: false,
         about: "the same, one runtime and one listener for each core",
+    },
+    Contestant {
+        name: "rwgi",
+        binary: "peer-rwgi",
+        arguments: &[],
+        counted: false,
+        routes: &Route::ALL,
+        framework: false,
+        about: "the reference server as `rwgi_server::serve` runs it, all limits on",
+    },
+    Contestant {
+        name: "rwgi-per-core",
+        binary: "peer-rwgi",
+        arguments: &["--shape", "per-core"],
+        counted: true,
+        routes: &Route::ALL,
+        framework: false,
+        about: "the same, one runtime and one listener for each core",
+    },
+    Contestant {
+        name: "axum",
+        binary: "peer-axum",
+        arguments: &[],
+        counted: false,
+        routes: &Route::ALL,
+        framework: true,
+        about: "axum's `serve` on tokio's multi-thread runtime",
+    },
+    Contestant {
+        name: "axum-per-core",
+        binary: "peer-axum",
+        arguments: &["--shape", "per-core"],
+        counted: true,
+        routes: &Route::ALL,
+        framework: true,
+        about: "the same, one runtime and one listener for each core",
+    },
+    Contestant {
+        name: "actix-web",
+        binary: "peer-actix-web",
+        arguments: &[],
+        counted: true,
+        routes: &Route::ALL,
+        framework: true,
+        about: "actix-web, which has one runtime for each core by itself",
+    },
+    Contestant {
+        name: "ntex",
+        binary: "peer-ntex",
+        arguments: &[],
+        counted: true,
+        routes: &Route::ALL,
+        framework: true,
+        about: "ntex on tokio, one runtime for each core by itself",
+    },
+    Contestant {
+        name: "bare-loop",
+        binary: "peer-bare-loop",
+        arguments: &[],
+        counted: true,
+        routes: &[Route::Plaintext, Route::Fields],
+        framework: false,
+        about: "a loop over sockets that looks for empty lines and parses nothing: the limit",
     },
 ];
 
@@ -80,9 +158,7 @@ impl Contestant {
     /// The arguments that it is started with.
     pub fn arguments(&self, threads: Option<usize>) -> Vec<OsString> {
         let mut arguments = vec!["--bind".into(), "127.0.0.1:0".into()];
-        if let Some(shape) = self.shape {
-            arguments.extend(["--shape".into(), shape.into()]);
-        }
+        arguments.extend(self.arguments.iter().map(Into::into));
         if let Some(threads) = threads {
             arguments.extend(["--threads".into(), threads.to_string().into()]);
         }

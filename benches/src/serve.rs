@@ -13,6 +13,7 @@ use clap::{Parser, ValueEnum};
 use socket2::{Domain, Socket, Type};
 
 use crate::Result;
+use crate::hyper_settings::Settings;
 
 /// What stands before the address in the line that a server prints when it listens.
 pub const ANNOUNCEMENT: &str = "listening on ";
@@ -38,6 +39,9 @@ pub struct Arguments {
     /// How the threads share the work, where the peer knows more than one way.
     #[arg(long, value_enum, default_value_t = Shape::Multi)]
     pub shape: Shape,
+    /// How hyper is set up, where the peer is built on it.
+    #[arg(long, value_enum, default_value_t = Settings::Tuned)]
+    pub settings: Settings,
 }
 
 impl Arguments {

@@ -59,7 +59,7 @@ fn main() -> Result<ExitCode> {
         }
     };
     let contestants = contestant::choose(&arguments.servers, |contestant| {
-        contestant.shape != Some("multi") && (arguments.peers || !contestant.framework)
+        contestant.counted && (arguments.peers || !contestant.framework)
     })?;
     contestant::build(&contestants)?;
     let figures = Figures {
