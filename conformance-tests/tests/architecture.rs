@@ -3,6 +3,8 @@
 //! Rules of this test: it reads manifests and source text only, so that it needs no network and no tool but cargo; each failure says which
 //! file breaks which rule of ARCHITECTURE.md.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on says so by panicking.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,10 +51,12 @@ const ROOMS_THAT_THINK: [&str; 11] = [
 ];
 
 /// What such a room cannot name: runtimes, sockets, clocks, threads, locks, wakers.
-const LOUD: [&str; 14] = [
+const LOUD: [&str; 16] = [
     "tokio",
     "hyper",
-    "std::net",
+    "TcpListener",
+    "TcpStream",
+    "UnixStream",
     "std::fs",
     "std::thread",
     "std::sync",
@@ -286,4 +290,39 @@ fn the_documents_name_what_is_there() {
         }
     }
     assert!(tests > 10, "ARCHITECTURE.md names only {tests} tests");
+}
+
+#[test]
+fn the_hello_of_the_readme_is_the_one_that_is_compiled() {
+    let readme = read("README.md");
+    let hello = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let documented = read("reference-server/src/lib.rs");
+    let documented: Vec<&str> = documented
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    let lines: Vec<&str> = hello.lines().collect();
+    assert!(
+        documented.windows(lines.len()).any(|window| window == lines),
+        "the example of README.md does not stand in the documentation of rwgi-server"
+    );
+}
+
+#[test]
+fn the_recipes_of_ci_are_what_ci_runs() {
+    let justfile = read("justfile");
+    let ci = read(".ci/run");
+    let recipe = |name: &str| {
+        let head = format!("{name}:");
+        let mut lines = justfile.lines().skip_while(move |line| !line.starts_with(&head));
+        let head = lines.next().unwrap_or_else(|| panic!("the justfile has no recipe {name}"));
+        (head.split_once(':').unwrap().1, lines.take_while(|line| line.starts_with("    ")))
+    };
+    for name in recipe("ci").0.split_whitespace() {
+        for command in recipe(name).1.map(str::trim) {
+            let runs = ci.lines().any(|line| line.trim() == command);
+            assert!(runs, "`{command}` of the recipe {name} does not stand in .ci/run");
+        }
+    }
 }

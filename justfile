@@ -1,0 +1,49 @@
+# Short names for plain commands: each recipe is what you would type, and those under `ci` are what .ci/run runs.
+
+# Lists the recipes.
+default:
+    @just --list
+
+# Serves the demo at http://127.0.0.1:8000.
+run:
+    cargo run --release -p rwgi-server
+
+# Every test: units, requirements, the conformance suite, documentation examples.
+test:
+    cargo test --workspace
+
+# Formats.
+format:
+    cargo fmt --all
+
+# Checks the format.
+format-check:
+    cargo fmt --all --check
+
+# Lints.
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Builds the API documentation; a warning is an error.
+doc:
+    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+
+# Checks dependencies against deny.toml (cargo install cargo-deny).
+deny:
+    cargo deny --exclude-dev check bans
+    cargo deny --all-features check licenses sources
+
+# Compares instructions per request with the baseline (needs valgrind).
+instructions:
+    cargo run --release -p benches --bin instructions -- --check
+
+# The quick part of .ci/run.
+ci: format-check lint test doc deny instructions
+
+# Makes conformance-tests/src/requirements/table.rs from the specification.
+bless-requirements:
+    RWGI_BLESS=1 cargo test -p rwgi-conformance --test traceability
+
+# Makes today's instructions per request the baseline.
+bless-instructions:
+    cargo run --release -p benches --bin instructions -- --bless
