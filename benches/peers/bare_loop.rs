@@ -59,8 +59,7 @@ fn serve(mut listener: TcpListener) -> io::Result<()> {
                     stream.set_nodelay(true)?;
                     let both = Interest::READABLE | Interest::WRITABLE;
                     poll.registry().register(&mut stream, Token(next), both)?;
-                    let connection =
-                        Connection { stream, read: Vec::new(), to_write: Vec::new() };
+                    let connection = Connection { stream, read: Vec::new(), to_write: Vec::new() };
                     connections.insert(next, connection);
                     next += 1;
                 }

@@ -20,9 +20,7 @@ pub async fn application(environ: Environ, start_response: StartResponse) -> Res
         "/plaintext" | "/fields" => {
             start_response.respond(StatusCode::OK, [(CONTENT_TYPE, TEXT)], routes::PLAINTEXT)
         }
-        "/json" => {
-            start_response.respond(StatusCode::OK, [(CONTENT_TYPE, JSON)], routes::json()?)
-        }
+        "/json" => start_response.respond(StatusCode::OK, [(CONTENT_TYPE, JSON)], routes::json()?),
         "/echo" if environ.method() == Method::POST => echo(environ, start_response).await,
         "/stream" => {
             let mut body = start_response.start(StatusCode::OK, [(CONTENT_TYPE, TEXT)])?;

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::Result;
 use crate::client::Client;
 use crate::contestant::Contestant;
 use crate::process::Server;
 use crate::routes::Route;
-use crate::Result;
 
 /// Requests of the short run.
 pub const FEW: u64 = 500;

@@ -28,12 +28,7 @@ impl Client {
         let stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(patience))?;
-        Ok(Self {
-            stream,
-            reader: ResponseReader::default(),
-            buffer: vec![0; 64 * 1024],
-            held: 0,
-        })
+        Ok(Self { stream, reader: ResponseReader::default(), buffer: vec![0; 64 * 1024], held: 0 })
     }
 
     /// Sends the route's request and reads its answer.

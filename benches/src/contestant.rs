@@ -155,6 +155,11 @@ impl Contestant {
         Ok(command)
     }
 
+    /// Weighed under load: all but those that only explain a count of instructions.
+    pub fn shared_load(&self) -> bool {
+        self.name != "hyper-untimed"
+    }
+
     /// The arguments that it is started with.
     pub fn arguments(&self, threads: Option<usize>) -> Vec<OsString> {
         let mut arguments = vec!["--bind".into(), "127.0.0.1:0".into()];

@@ -8,11 +8,14 @@ pub mod callgrind;
 pub mod client;
 pub mod contestant;
 pub mod hyper_settings;
+pub mod load;
+pub mod plot;
 pub mod process;
 pub mod report;
 pub mod response;
 pub mod routes;
 pub mod serve;
+pub mod statistics;
 
 /// The result of everything here: a tool prints the error and ends.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -69,8 +69,6 @@ impl Server {
     /// The process is gone.
     pub fn usage(&self) -> Result<Usage> {
         let id = self.child.id();
-        let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-        let ticks: u64 = fields(&stat).skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;
         let kibibytes = |name: &str| {
             status
@@ -79,9 +77,8 @@ impl Server {
                 .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
                 .unwrap_or(0)
         };
-        let per_second = rustix::param::clock_ticks_per_second();
         Ok(Usage {
-            processor: Duration::from_micros(ticks * 1_000_000 / per_second),
+            processor: processor_time(id)?,
             resident: kibibytes("VmRSS:") * 1024,
             peak: kibibytes("VmHWM:") * 1024,
         })
@@ -126,6 +123,21 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Time on a processor of all threads together: in nanoseconds where the kernel counts them, else in its ticks.
+fn processor_time(id: u32) -> Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(format!("/proc/{id}/task"))? {
+        let counted = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        nanoseconds += counted.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0);
+    }
+    if nanoseconds > 0 {
+        return Ok(Duration::from_nanos(nanoseconds));
+    }
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let ticks: u64 = fields(&stat).skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
+    Ok(Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second()))
 }
 
 /// The fields of a `stat` file from the state on; the name before it may hold anything.

@@ -63,9 +63,8 @@ fn said_by(program: &str, argument: &str) -> String {
 
 /// Today's date in UTC.
 fn today() -> String {
-    let days = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() / 86_400);
+    let days =
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
     date_of(days)
 }
 
@@ -168,12 +167,9 @@ mod tests {
 
     #[test]
     fn days_become_dates() {
-        for (days, date) in [
-            (0, "1970-01-01"),
-            (59, "1970-03-01"),
-            (11_016, "2000-02-29"),
-            (20_779, "2026-11-22"),
-        ] {
+        for (days, date) in
+            [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (20_779, "2026-11-22")]
+        {
             assert_eq!(date_of(days), date);
         }
     }

@@ -1,0 +1,59 @@
+//! actix-web, as its users write it.
+//!
+//! Rules of this peer: idiomatic handlers and extractors, `streaming` for the stream; as many workers as there are threads to be.
+
+use std::convert::Infallible;
+
+use actix_web::http::header::ContentType;
+use actix_web::web::{self, Bytes, Payload};
+use actix_web::{App, HttpResponse, HttpServer, Responder};
+use benches::{routes, serve};
+use clap::Parser;
+
+fn main() -> benches::Result<()> {
+    let arguments = serve::Arguments::parse();
+    let listener = arguments.listen(arguments.bind)?;
+    let address = listener.local_addr()?;
+    actix_web::rt::System::new().block_on(async move {
+        let server = HttpServer::new(|| {
+            App::new()
+                .route("/plaintext", web::get().to(plaintext))
+                .route("/fields", web::get().to(plaintext))
+                .route("/json", web::get().to(json))
+                .route("/echo", web::post().to(echo))
+                .route("/stream", web::get().to(stream))
+                .route("/large", web::get().to(large))
+        })
+        .workers(arguments.threads())
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        serve::announce(address)?;
+        Ok(server.await?)
+    })
+}
+
+async fn plaintext() -> impl Responder {
+    HttpResponse::Ok().content_type(ContentType::plaintext()).body(routes::PLAINTEXT)
+}
+
+async fn json() -> impl Responder {
+    web::Json(routes::message())
+}
+
+async fn echo(body: Payload) -> impl Responder {
+    HttpResponse::Ok().content_type(ContentType::plaintext()).streaming(body)
+}
+
+async fn stream() -> impl Responder {
+    let chunks = (0..routes::CHUNKS).map(|_| Ok::<_, Infallible>(routes::chunk()));
+    HttpResponse::Ok()
+        .content_type(ContentType::plaintext())
+        .streaming(futures_util::stream::iter(chunks))
+}
+
+async fn large() -> impl Responder {
+    HttpResponse::Ok()
+        .content_type(ContentType::plaintext())
+        .body(Bytes::from_static(&routes::LARGE))
+}
