@@ -110,7 +110,14 @@ impl Conversation {
                 }
             }
             if let Some(end) = self.rules.end(&inbound.buffer) {
-                let octets: Vec<u8> = inbound.buffer.drain(..end).collect();
+                let mut octets: Vec<u8> = inbound.buffer.drain(..end).collect();
+                if self.off(Switch::Reorders)
+                    && self.served == 0
+                    && let Some(end) = self.rules.end(&inbound.buffer)
+                {
+                    let second: Vec<u8> = inbound.buffer.drain(..end).collect();
+                    inbound.buffer.splice(..0, std::mem::replace(&mut octets, second));
+                }
                 drop(inbound);
                 let read = self.rules.read(&octets);
                 if read.is_err() && self.off(Switch::CallsRefused) {
@@ -143,7 +150,7 @@ impl Conversation {
                 Brought::More if self.off(Switch::HeadTimeoutRenewed) => began = None,
                 Brought::More | Brought::Nothing => {}
                 Brought::End if self.off(Switch::HalfHead) && !inbound.buffer.is_empty() => {
-                    inbound.buffer.extend_from_slice(b"\r\nHost: a\r\n\r\n");
+                    inbound.buffer.extend_from_slice(b"\r\n\r\n");
                 }
                 Brought::End | Brought::Reset => return Arrived::Nothing,
             }
@@ -152,6 +159,9 @@ impl Conversation {
 
     /// An error response of the server's own; the connection ends with it.
     fn refuse(&self, refusal: Refusal) -> bool {
+        if refusal.status == 0 {
+            return false;
+        }
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
         let asked = Asked {
             method: "GET".to_owned(),
@@ -297,14 +307,12 @@ impl Conversation {
             inbound.begin(Framing::None, false);
             return true;
         }
-        let unanswered = inbound.expects;
-        let clean =
-            framing == Framing::None || inbound.ended || (!unanswered && inbound.drain_arrived());
-        if !clean && self.off(Switch::KeepsUnread) {
+        if self.off(Switch::KeepsUnread) && !inbound.ended {
             inbound.begin(Framing::None, false);
             return true;
         }
-        clean
+        let unanswered = inbound.expects;
+        framing == Framing::None || inbound.ended || (!unanswered && inbound.drain_arrived())
     }
 
     fn answer_failure(

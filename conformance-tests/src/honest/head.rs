@@ -28,7 +28,7 @@ pub(super) enum Framing {
     Chunked,
 }
 
-/// A head that is not served.
+/// A head that is not served; status 0 closes without a word, as no server without a flaw does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
@@ -145,7 +145,9 @@ impl Rules {
             let line = &rest[..end];
             rest = &rest[end + 1..];
             // A bare LF is no end of a line here; REQ-HTTP-14 leaves the choice.
-            let line = line.strip_suffix(b"\r").ok_or(BAD)?;
+            let closes = Refusal { status: 0 };
+            let bare = if self.off(Switch::LfCloses) { closes } else { BAD };
+            let line = line.strip_suffix(b"\r").ok_or(bare)?;
             if line.contains(&b'\r') && !self.off(Switch::BareCr) {
                 if !self.off(Switch::CrEndsLine) {
                     return Err(BAD);
@@ -156,7 +158,12 @@ impl Rules {
             if line.is_empty() {
                 return Ok(lines);
             }
+            let is_request_line = lines.is_empty() && self.off(Switch::LooseRequestLine);
             if line.starts_with(b" ") || line.starts_with(b"\t") {
+                if is_request_line {
+                    lines.push(line.to_vec());
+                    continue;
+                }
                 let folded = lines.len() > 1 && self.off(Switch::ObsFold);
                 match lines.last_mut().filter(|_| folded) {
                     Some(last) => {
@@ -233,6 +240,9 @@ impl Rules {
             }
             value.retain(|octet| !is_control(*octet));
         }
+        if self.off(Switch::RefusesTab) && value.contains(&b'\t') {
+            return Err(BAD);
+        }
         if self.off(Switch::NoObsText) && value.iter().any(|octet| *octet >= 0x80) {
             return Err(BAD);
         }
@@ -282,6 +292,7 @@ impl Rules {
         match hosts[..] {
             [] if optional => Ok(()),
             [] => Err(BAD),
+            [host] if host.starts_with(b"[") && self.off(Switch::NoIpv6Host) => Err(BAD),
             [host] if is_host(host) && !(host.is_empty() && self.off(Switch::NoEmptyHost)) => {
                 Ok(())
             }
@@ -298,6 +309,10 @@ impl Rules {
         };
         let (codings, lengths) = (all("transfer-encoding"), all("content-length"));
         if codings.is_empty() {
+            let endless = lengths.is_empty() && parts.method == Method::POST;
+            if endless && self.off(Switch::BodyToTheEnd) {
+                return Ok(Framing::Length(u64::MAX));
+            }
             return self.declared(&lengths);
         }
         if minor == 0 && !self.off(Switch::ChunkedInTen) {
@@ -339,6 +354,9 @@ impl Rules {
                 octets.iter().filter(|o| o.is_ascii_digit()).map(|o| char::from(*o)).collect();
             digits.parse::<u64>().unwrap_or(0)
         };
+        if one.len() > 1 && one.starts_with(b"0") && self.off(Switch::NoLeadingZeros) {
+            return Err(BAD);
+        }
         match length(one) {
             Some(length) => Ok(Framing::Length(length)),
             None if self.off(Switch::FirstLength) && one.contains(&b',') => {

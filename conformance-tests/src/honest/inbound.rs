@@ -200,8 +200,9 @@ impl State {
                     let data = self.take_left();
                     if self.left == 0 {
                         self.ended = true;
-                        if self.off(Switch::SkipsAfterBody) && !self.buffer.is_empty() {
-                            self.buffer.remove(0);
+                        if self.off(Switch::SkipsAfterBody) {
+                            let count = self.buffer.len().min(4);
+                            self.buffer.drain(..count);
                         }
                     }
                     return Ok(data);
@@ -236,6 +237,14 @@ impl State {
     /// One step through the framing of the chunked coding; whether there was enough for it.
     fn step(&mut self) -> Result<bool, &'static str> {
         if self.chunk == Chunk::DataEnd {
+            if self.off(Switch::ChunkSkipsLine) {
+                let Some(end) = self.buffer.iter().position(|octet| *octet == b'\n') else {
+                    return Ok(false);
+                };
+                self.buffer.drain(..=end);
+                self.chunk = Chunk::Size;
+                return Ok(true);
+            }
             if self.buffer.len() < 2 {
                 // One wrong octet is enough to know.
                 let wrong = self.buffer.first().is_some_and(|octet| *octet != b'\r');
@@ -282,7 +291,11 @@ impl State {
             return Err("chunk extensions are not known");
         }
         let control = rest.iter().any(|octet| is_control(*octet));
-        if (digits.is_empty() || !fine || control) && !self.off(Switch::LooseChunkSize) {
+        if digits.is_empty() || !fine || control {
+            if self.off(Switch::LooseChunkSize) {
+                self.ended = true;
+                return Ok(0);
+            }
             return Err("a chunk's size is not hexadecimal");
         }
         self.extensions += rest.len();

@@ -74,7 +74,7 @@ fn limits() -> Limits {
     limits.head_fields = Some(100);
     limits.target_bytes = Some(16 * 1024);
     limits.body_bytes = Some(2 * 1024 * 1024);
-    limits.head_timeout = Some(Duration::from_secs(2));
+    limits.head_timeout = Some(Duration::from_secs(1));
     limits
 }
 

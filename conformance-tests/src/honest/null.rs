@@ -31,6 +31,16 @@ impl Null {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Always400, Self::Always200, Self::Silent, Self::Closes];
 
+    /// What it does, for a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Always400 => "always 400",
+            Self::Always200 => "always 200",
+            Self::Silent => "silent",
+            Self::Closes => "always closing",
+        }
+    }
+
     fn serve(self, mut stream: TcpStream) {
         let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
         let mut octets = [0; 16 * 1024];
@@ -82,6 +92,6 @@ impl ServerUnderTest for Null {
     }
 
     fn name(&self) -> String {
-        format!("{self:?}").to_lowercase()
+        Null::name(*self).to_owned()
     }
 }

@@ -159,6 +159,8 @@ pub enum Switch {
     HeadTimeoutRenewed,
     /// Says 408 on a connection without a byte of a head.
     IdleIs408,
+    /// Refuses a tab in a value.
+    RefusesTab,
     /// Refuses bytes from 0x80 in a value.
     NoObsText,
     /// Goes on with the connection after a refused head.
@@ -185,6 +187,8 @@ pub enum Switch {
     AnyHost,
     /// Asks HTTP/1.0 for Host.
     HostForAll,
+    /// Refuses an IPv6 address in Host.
+    NoIpv6Host,
     /// Refuses an empty Host.
     NoEmptyHost,
     // The framing of the request.
@@ -198,6 +202,8 @@ pub enum Switch {
     ChunkedInTen,
     /// Takes a Content-Length that begins with digits.
     LooseLength,
+    /// Refuses leading zeros in a length.
+    NoLeadingZeros,
     /// Takes the first of two lengths.
     FirstLength,
     /// Lets a length over 64 bits wrap.
@@ -208,9 +214,11 @@ pub enum Switch {
     LooseChunkSize,
     /// Does not look at what follows a chunk's data.
     LooseChunkEnd,
+    /// Skips what follows a chunk's data up to the end of the line.
+    ChunkSkipsLine,
     /// Lets a chunk size over 64 bits wrap.
     ChunkWraps,
-    /// Skips an octet after the body.
+    /// Skips a few octets after a body of declared length.
     SkipsAfterBody,
     /// Gives a request without a length a body that goes on to the end.
     BodyToTheEnd,

@@ -26,6 +26,6 @@ pub mod wire;
 pub use self::case::{Case, Need};
 pub use self::failure::{Failure, Held, Of, check};
 pub use self::harness::{Suite, main};
-pub use self::run::{Judged, Verdict, judge, judge_vector};
+pub use self::run::{Judged, NullScore, Verdict, judge, judge_vector, null_score};
 pub use self::subject::{RunningServer, ServerUnderTest, Subject, prepare};
 pub use self::talk::{Event, Talk, get, message};

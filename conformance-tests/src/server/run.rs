@@ -220,3 +220,40 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
     format!("the case itself panicked: {text}")
 }
+
+/// What a server that does not try came to.
+#[derive(Clone, Debug)]
+pub struct NullScore {
+    /// The cases that it holds.
+    pub held: Vec<&'static str>,
+    /// How many there are.
+    pub cases: usize,
+}
+
+/// Runs all cases against a server that does not try.
+///
+/// # Errors
+/// It does not start.
+pub fn null_score(null: crate::honest::null::Null) -> Result<NullScore, String> {
+    let deadline = Duration::from_millis(100);
+    let (subject, _running) = super::subject::prepare(std::sync::Arc::new(null), deadline)
+        .map_err(|error| error.to_string())?;
+    let cases: Vec<&'static Case> = super::cases::all().collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let held = std::thread::scope(|scope| {
+        let work = || {
+            let mut held = Vec::new();
+            while let Some(case) =
+                cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+            {
+                if judge(case, &subject).verdict == Verdict::Held {
+                    held.push(case.id);
+                }
+            }
+            held
+        };
+        let workers: Vec<_> = (0..16).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+    });
+    Ok(NullScore { held, cases: cases.len() })
+}

@@ -130,6 +130,21 @@ impl Subject {
         subject
     }
 
+    /// Another text for Host than the address.
+    #[must_use]
+    pub fn with_authority(mut self, authority: String) -> Self {
+        self.authority = authority;
+        self
+    }
+
+    /// What the server answered to the first request, for a person.
+    pub fn first_answer(&self) -> String {
+        let transcript = Transcript::default();
+        let mut talk = Talk::new(self, "first", transcript.clone());
+        let _ = talk.report("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        transcript.text()
+    }
+
     /// Adds a way to start further servers like it.
     #[must_use]
     pub fn with_launcher(mut self, launcher: Arc<dyn ServerUnderTest>) -> Self {

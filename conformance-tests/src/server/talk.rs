@@ -92,6 +92,21 @@ impl<'a> Talk<'a> {
         self.request(&get(script))
     }
 
+    /// [`play`](Self::play), where the answer has to be the application's: a control for checks that an empty answer would pass.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request), or the server answered by itself.
+    pub fn answer(&mut self, script: &str) -> Held<Response> {
+        let response = self.play(script)?;
+        check(
+            response.is_of_application(),
+            "the suite's application to answer",
+            format!("status {} without its mark", response.head.status),
+        )
+        .control()?;
+        Ok(response)
+    }
+
     /// The application's report of a request that is sent on a new connection.
     ///
     /// # Errors

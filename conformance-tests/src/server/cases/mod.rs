@@ -3,13 +3,53 @@
 //! Rules of this room: a file is a flat list, in the order of the requirements; a case reads from its title to its
 //! violation without a jump.
 
+/// A case about a request that the server refuses: a plain request first, then the bad one on the same connection.
+macro_rules! refused {
+    ($id:literal, $title:literal, $requirement:literal, $bad:expr, $statuses:expr, $summary:literal, $switch:ident) => {
+        crate::server::case::Case {
+            id: $id,
+            title: $title,
+            requirements: &[$requirement, "REQ-HTTP-02"],
+            needs: crate::server::case::Need::Nothing,
+            talk: |talk| talk.refused($bad, $statuses).map(drop),
+            violation: crate::honest::Violation::switch($summary, crate::honest::Switch::$switch),
+        }
+    };
+}
+
+/// A case without special needs.
+macro_rules! case {
+    ($id:literal, $title:literal, $requirements:expr, $talk:expr, $violation:expr $(,)?) => {
+        crate::server::case::Case {
+            id: $id,
+            title: $title,
+            requirements: &$requirements,
+            needs: crate::server::case::Need::Nothing,
+            talk: $talk,
+            violation: $violation,
+        }
+    };
+}
+
+mod http_connection;
+mod http_framing;
 mod http_request;
+mod http_response;
+mod http_target;
 
 use super::case::Case;
 
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    [http_request::CASES].into_iter().flatten()
+    [
+        http_request::CASES,
+        http_target::CASES,
+        http_framing::CASES,
+        http_response::CASES,
+        http_connection::CASES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The case of this id.

@@ -30,6 +30,7 @@ pub struct Wire {
     pub(super) deadline: Duration,
     pub(super) buffer: Vec<u8>,
     pub(super) ending: Option<Ending>,
+    was_reset: bool,
     substitutes: [(&'static str, String); 2],
     /// How much of the response that is being read was taken.
     pub(super) reading: super::reader::Reading,
@@ -58,6 +59,7 @@ impl Wire {
             deadline,
             buffer: Vec::new(),
             ending: None,
+            was_reset: false,
             substitutes,
             reading: super::reader::Reading::default(),
             early: Vec::new(),
@@ -98,7 +100,12 @@ impl Wire {
                 format!("the server to take {} octets within {:?}", octets.len(), self.deadline),
                 "it took only a part of them",
             )),
-            _ => Ok(()),
+            Err(_) => {
+                // The reset was told to the write, and a read will see an end that looks orderly.
+                self.was_reset = true;
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -173,8 +180,12 @@ impl Wire {
             let _ = self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))));
             match self.stream.read(&mut chunk) {
                 Ok(0) => {
-                    self.transcript.note(self.number, "the server closed the connection");
-                    self.ending = Some(Ending::Closed);
+                    let (text, ending) = match self.was_reset {
+                        true => ("the server reset the connection", Ending::Reset),
+                        false => ("the server closed the connection", Ending::Closed),
+                    };
+                    self.transcript.note(self.number, text);
+                    self.ending = Some(ending);
                     return Filled::Ended;
                 }
                 Ok(count) => {
@@ -214,6 +225,15 @@ impl Wire {
                 Err(Failure::new(expected, format!("\"{}\"", super::escape(&self.buffer))))
             }
         }
+    }
+
+    /// Lets the server have this time, or less if it sends something or ends the connection: whether it did.
+    ///
+    /// # Errors
+    /// None as yet; a pause is a wait like the others.
+    pub fn pause(&mut self, time: Duration) -> Held<bool> {
+        Ok(!self.buffer.is_empty()
+            || !matches!(self.try_fill(Instant::now() + time), Filled::TimedOut))
     }
 
     /// Waits for the end of the server's side, with nothing before it.

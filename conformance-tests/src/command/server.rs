@@ -1,0 +1,243 @@
+//! `server`: judges a server at a URL, or one that is started by a command line.
+//!
+//! Rules of this room: the server has to host the suite's application, and is told so if it does not; what was started is stopped on
+//! every path.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use rwgi_conformance::server::{Judged, Subject, Verdict};
+use serde_json::{Value, json};
+
+use super::choice::Choice;
+use super::known::Known;
+use super::{Trouble, html, junit, print, run, text};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// A server that runs already, such as http://127.0.0.1:8000.
+    #[arg(long, conflicts_with = "command", required_unless_present = "command")]
+    url: Option<String>,
+    /// A command line that starts one; {port} becomes a free port on 127.0.0.1.
+    #[arg(long, value_name = "COMMAND LINE")]
+    command: Option<String>,
+    #[command(flatten)]
+    choice: Choice,
+    /// What is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Writes a page for people, in one file.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Cases that are known to fail, one id and its reason in a line; an entry that holds is an error.
+    #[arg(long, value_name = "FILE")]
+    known_failing: Option<PathBuf>,
+    /// How many cases run side by side.
+    #[arg(long, default_value_t = 8)]
+    jobs: usize,
+    /// How long one wait may take, in seconds.
+    #[arg(long, default_value_t = 5.0)]
+    deadline: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs; the schema is stable.
+    Json,
+    /// For continuous integration.
+    Junit,
+}
+
+/// All that a run came to.
+pub(super) struct Outcome {
+    pub(super) name: String,
+    pub(super) declared: Value,
+    pub(super) results: Vec<Judged>,
+    pub(super) known: Known,
+    pub(super) took: Duration,
+}
+
+impl Outcome {
+    /// Failures that nobody knew of.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &Judged> {
+        self.results.iter().filter(|one| one.is_failure() && self.known.reason(&one.id).is_none())
+    }
+
+    pub(super) fn count(&self, verdict: Verdict) -> usize {
+        self.results.iter().filter(|one| one.verdict == verdict).count()
+    }
+
+    /// Known failures that did fail.
+    pub(super) fn known_failures(&self) -> usize {
+        self.results
+            .iter()
+            .filter(|one| one.is_failure() && self.known.reason(&one.id).is_some())
+            .count()
+    }
+
+    pub(super) fn held(&self) -> bool {
+        self.failures().next().is_none() && self.known.outdated(&self.results).is_empty()
+    }
+
+    fn json(&self) -> Value {
+        let results: Vec<Value> = self
+            .results
+            .iter()
+            .map(|one| {
+                let mut one = one.clone();
+                if one.verdict == Verdict::Held {
+                    one.transcript = None;
+                }
+                let mut row = json!(one);
+                if let Some(reason) = self.known.reason(&one.id) {
+                    row["known"] = json!(reason);
+                }
+                row
+            })
+            .collect();
+        json!({
+            "schema": 1,
+            "suite": "rwgi-conformance",
+            "version": env!("CARGO_PKG_VERSION"),
+            "server": { "name": self.name, "capabilities": self.declared["capabilities"] },
+            "held": self.held(),
+            "summary": {
+                "held": self.count(Verdict::Held),
+                "failed": self.failures().count(),
+                "known": self.known_failures(),
+                "warned": self.count(Verdict::Warned),
+                "recorded": self.count(Verdict::Recorded),
+                "skipped": self.count(Verdict::Skipped),
+            },
+            "outdated": self.known.outdated(&self.results),
+            "milliseconds": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            "results": results,
+        })
+    }
+}
+
+pub(super) fn judge(arguments: &Arguments) -> Result<bool, Trouble> {
+    let chosen = arguments.choice.chosen()?;
+    let known =
+        arguments.known_failing.as_deref().map(Known::read).transpose()?.unwrap_or_default();
+    let deadline = Duration::try_from_secs_f64(arguments.deadline)
+        .map_err(|error| Trouble::Usage(format!("--deadline: {error}")))?;
+    let mut started = None;
+    let (name, address, authority) = match (&arguments.url, &arguments.command) {
+        (Some(url), _) => {
+            let (address, authority) = resolve(url)?;
+            (url.clone(), address, authority)
+        }
+        (None, Some(line)) => {
+            let (child, address) = start(line)?;
+            started = Some(child);
+            (line.clone(), address, address.to_string())
+        }
+        (None, None) => {
+            return Err(Trouble::Usage("one of --url and --command is needed".to_owned()));
+        }
+    };
+    let subject = Subject::at(address, deadline).with_authority(authority);
+    if !subject.hosts_the_suite() {
+        return Err(Trouble::Start(not_hosted(&subject)));
+    }
+    let began = Instant::now();
+    let results = run::run(&chosen, &subject, arguments.jobs);
+    drop(started);
+    let declared = subject.declared;
+    let outcome = Outcome { name, declared, results, known, took: began.elapsed() };
+    match arguments.format {
+        Format::Text => print(&text::text(&outcome))?,
+        Format::Json => print(&format!("{:#}\n", outcome.json()))?,
+        Format::Junit => print(&junit::junit(&outcome))?,
+    }
+    if let Some(path) = &arguments.report {
+        std::fs::write(path, html::page(&outcome))
+            .map_err(|error| Trouble::Usage(format!("{}: {error}", path.display())))?;
+    }
+    Ok(outcome.held())
+}
+
+fn not_hosted(subject: &Subject) -> String {
+    let said = subject.first_answer();
+    format!(
+        "the server at {} does not host the suite's application: GET / has to be answered with its report \
+         (conformance-tests/APPLICATION.md)\n{said}",
+        subject.authority
+    )
+}
+
+fn resolve(url: &str) -> Result<(SocketAddr, String), Trouble> {
+    let usage = |why: &str| Trouble::Usage(format!("--url {url}: {why}"));
+    let rest = url.strip_prefix("http://").ok_or_else(|| usage("it begins with http://"))?;
+    let authority = rest.trim_end_matches('/');
+    if authority.contains('/') {
+        return Err(usage("it has no path: the application is mounted at the root"));
+    }
+    let with_port =
+        if authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            authority.to_owned()
+        } else {
+            format!("{authority}:80")
+        };
+    let address = with_port
+        .to_socket_addrs()
+        .map_err(|error| Trouble::Start(format!("{authority}: {error}")))?
+        .next()
+        .ok_or_else(|| Trouble::Start(format!("{authority} has no address")))?;
+    Ok((address, authority.to_owned()))
+}
+
+/// A process that is ended when this is dropped.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn start(line: &str) -> Result<(Started, SocketAddr), Trouble> {
+    if !line.contains("{port}") {
+        return Err(Trouble::Usage(
+            "--command: {port} is missing, the place for the port".to_owned(),
+        ));
+    }
+    // The system chooses a port that is free now.
+    let free =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    let address = free.map_err(|error| Trouble::Start(format!("no free port: {error}")))?;
+    let line = line.replace("{port}", &address.port().to_string());
+    let child = Command::new("sh")
+        .args(["-c", &format!("exec {line}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| Trouble::Start(format!("{line}: {error}")))?;
+    let mut started = Started(child);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
+            return Ok((started, address));
+        }
+        if let Ok(Some(status)) = started.0.try_wait() {
+            return Err(Trouble::Start(format!("`{line}` ended before it listened: {status}")));
+        }
+        if Instant::now() > until {
+            return Err(Trouble::Start(format!(
+                "`{line}` does not listen on {address} after {PATIENCE:?}"
+            )));
+        }
+        // Another process cannot tell when it is ready: its door is knocked at again.
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
