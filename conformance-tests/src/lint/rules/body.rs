@@ -26,13 +26,6 @@ pub(crate) static RESET_CONTENT: Rule = Rule::application(
     "answer 200, or leave the content out",
 )
 .source("RFC 9110 section 15.3.6");
-pub(crate) static EMPTY_PIECE: Rule = Rule::application(
-    "body-empty-piece",
-    Should,
-    &["REQ-BODY-05"],
-    "a forwarded body gives no empty piece",
-    "give nothing where there is nothing; a poll that has no bytes yet is pending",
-);
 pub(crate) static SMALL_PIECES: Rule = Rule::application(
     "body-small-pieces",
     May,
@@ -77,10 +70,6 @@ pub(crate) fn check_frame(frame: &Frame<Bytes>, state: &mut State, watch: &Watch
         }
         return;
     };
-    if data.is_empty() {
-        watch.report(&EMPTY_PIECE, || "the body gave a piece of zero bytes".to_owned());
-        return;
-    }
     if state.bytes == 0 {
         if !state.typed {
             watch.report(&UNTYPED, || "content came without Content-Type".to_owned());

@@ -81,11 +81,13 @@ pub(crate) fn out_of_order(watch: &Watch, phase: Phase, event: Event) {
 pub(crate) fn check(told: &Announcement, seen: &State, watch: &Watch) {
     let failed = matches!(seen.phase, Phase::Failed | Phase::Aborted) || seen.body_failed;
     let whole = seen.phase == Phase::Completed && seen.body_ended && !seen.body_failed;
+    // A failure that has not come out of the body yet is nothing that the server could know of.
+    let known = seen.phase == Phase::Failed || seen.body_failed;
     // The server may let go of a response without content once it has the head (REQ-RESP-25).
     let discharged = seen.body_ended && !seen.body_failed && watch.is_without_content(seen.status);
     let rule = match told.kind {
         OutcomeKind::Completed if !whole && !discharged => &COMPLETED,
-        OutcomeKind::Cancelled if whole || failed => &CANCELLED,
+        OutcomeKind::Cancelled if whole || known => &CANCELLED,
         OutcomeKind::Failed if !failed => &FAILED,
         _ => return check_facts(told, seen, watch),
     };
