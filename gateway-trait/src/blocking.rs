@@ -196,9 +196,38 @@ impl BlockingStartResponse {
         self.inner.forward(response)
     }
 
+    /// [`StartResponse::respond_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn respond_with(self, head: ResponseHead, body: impl Into<Bytes>) -> Result<Finished> {
+        self.inner.respond_with(head, body)
+    }
+
+    /// [`StartResponse::inform`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn inform(&mut self, status: StatusCode, fields: impl IntoFields) -> Result<()> {
+        self.inner.inform(status, fields)
+    }
+
     /// [`StartResponse::on_complete`].
     pub fn on_complete(&mut self, callback: impl FnOnce(&Outcome) + Send + 'static) {
         self.inner.on_complete(callback);
+    }
+
+    /// [`StartResponse::map_head`].
+    pub fn map_head(
+        &mut self,
+        hook: impl FnOnce(&mut ResponseHead) -> Result<()> + Send + 'static,
+    ) {
+        self.inner.map_head(hook);
+    }
+
+    /// [`StartResponse::is_departed`]: the way to learn of a departure between two writes.
+    pub fn is_departed(&self) -> bool {
+        self.inner.is_departed()
     }
 }
 
@@ -224,6 +253,24 @@ impl BlockingBodyWriter {
     /// As there.
     pub fn replace_head(&mut self, status: StatusCode, fields: impl IntoFields) -> Result<()> {
         self.inner.replace_head(status, fields)
+    }
+
+    /// [`BodyWriter::replace_head_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn replace_head_with(&mut self, head: ResponseHead) -> Result<()> {
+        self.inner.replace_head_with(head)
+    }
+
+    /// [`BodyWriter::is_committed`].
+    pub fn is_committed(&self) -> bool {
+        self.inner.is_committed()
+    }
+
+    /// [`BodyWriter::is_departed`].
+    pub fn is_departed(&self) -> bool {
+        self.inner.is_departed()
     }
 
     /// [`BodyWriter::finish`].

@@ -78,6 +78,11 @@ impl BodyWriter {
         self.slot().lock().phase.is_committed()
     }
 
+    /// Whether nobody takes the rest any more: the next write fails.
+    pub fn is_departed(&self) -> bool {
+        self.slot().lock().check_open().is_err()
+    }
+
     /// Gives a piece of content to the server, once it has taken the one before: this is the backpressure.
     ///
     /// The first byte commits the head. An empty piece does nothing. Cancel safe: dropped before it is ready, nothing of the piece was

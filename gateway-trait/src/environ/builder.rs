@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 use super::Environ;
 use crate::fields::{IntoName, IntoValue};
-use crate::{BodyLength, Connection, Error, Input, Result};
+use crate::{BodyLength, Connection, Error, Input, Result, ServerInfo};
 
 /// Builds an [`Environ`]; `GET /` of `localhost` by HTTP/1.1 unless told otherwise.
 ///
@@ -97,6 +97,21 @@ impl EnvironBuilder {
         self
     }
 
+    /// The server, where nothing else of the connection matters.
+    ///
+    /// ```
+    /// let mut server = rwgi::ServerInfo::new("test/1");
+    /// server.capabilities.response_trailers = true;
+    /// let environ = rwgi::Environ::builder().server(server).build()?;
+    /// assert!(environ.capabilities().response_trailers);
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
+    #[must_use]
+    pub fn server(mut self, server: impl Into<Arc<ServerInfo>>) -> Self {
+        Arc::make_mut(&mut self.connection).server = server.into();
+        self
+    }
+
     /// Mounts the application: moves this prefix of the path to `script_name`.
     #[must_use]
     pub fn script_name(mut self, prefix: impl Into<String>) -> Self {
@@ -107,7 +122,8 @@ impl EnvironBuilder {
     /// The environ.
     ///
     /// # Errors
-    /// A malformed target or field, or a mount that is no prefix of the path.
+    /// A malformed target or field, a mount that is no prefix of the path, or what a server refuses: a second Host, `*` for
+    /// another method than OPTIONS, `host:port` for another than CONNECT, a Content-Length that is not that of the content.
     pub fn build(mut self) -> Result<Environ> {
         if let Some(error) = self.error {
             return Err(error);
@@ -116,8 +132,15 @@ impl EnvironBuilder {
         if self.version > Version::HTTP_10 && uri.authority().is_none() {
             self.headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
         }
+        refuse(&self.method, &uri, &self.headers)?;
         if let BodyLength::Exact(length) = self.input.length() {
-            self.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+            let length = HeaderValue::from(length);
+            if *self.headers.entry(CONTENT_LENGTH).or_insert(length.clone()) != length {
+                return Err(Error::application(
+                    "the builder was given a Content-Length that is not the length of the input",
+                )
+                .with_requirement("REQ-MID-04"));
+            }
         }
         let mut request = http::Request::new(());
         *request.method_mut() = self.method;
@@ -135,4 +158,20 @@ impl EnvironBuilder {
         }
         Ok(environ)
     }
+}
+
+/// What a server answers by itself (the specification's chapter "HTTP duties").
+fn refuse(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<()> {
+    let host_and_port = uri.scheme().is_none() && uri.authority().is_some();
+    let (why, requirement) = if headers.get_all(HOST).iter().count() > 1 {
+        ("two Host fields", "REQ-HTTP-23")
+    } else if uri.path() == "*" && method != Method::OPTIONS {
+        ("the target `*` and another method than OPTIONS", "REQ-HTTP-18")
+    } else if host_and_port && method != Method::CONNECT {
+        ("a target `host:port` and another method than CONNECT", "REQ-HTTP-19")
+    } else {
+        return Ok(());
+    };
+    Err(Error::client(StatusCode::BAD_REQUEST, format!("no server passes on a request with {why}"))
+        .with_requirement(requirement))
 }

@@ -62,6 +62,12 @@ impl ResponseBody {
         Self { source: Source::Ended, completion: Completion::default() }
     }
 
+    /// Whether all of the content is here already, so that it can neither fail nor be waited for.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        matches!(self.source, Source::Ended | Source::Whole(_))
+    }
+
     #[inline]
     pub(super) fn whole(data: Bytes, mut completion: Completion) -> Self {
         if data.is_empty() {

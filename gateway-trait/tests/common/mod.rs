@@ -4,6 +4,8 @@
 //! says so at once instead of hanging.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub(crate) mod script;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -151,6 +153,10 @@ impl Log {
     pub(crate) fn watch(&self, start_response: &mut StartResponse) {
         let log = Arc::clone(&self.0);
         start_response.on_complete(move |outcome| log.lock().unwrap().push(outcome.clone()));
+    }
+
+    pub(crate) fn record(&self, outcome: &Outcome) {
+        self.0.lock().unwrap().push(outcome.clone());
     }
 
     pub(crate) fn all(&self) -> Vec<Outcome> {
