@@ -94,21 +94,32 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
 
 #[inline]
 fn check_host(fields: &HeaderMap, version: Version) -> Result<(), Refusal> {
-    let mut hosts = fields.get_all(HOST).iter();
-    let Some(host) = hosts.next() else {
+    let Some(host) = fields.get(HOST) else {
         return if version == Version::HTTP_11 { Err(Refusal::HostMissing) } else { Ok(()) };
     };
-    if hosts.next().is_some() {
+    // Only where some field is repeated can it be this one.
+    if fields.len() != fields.keys_len() && fields.get_all(HOST).iter().nth(1).is_some() {
         return Err(Refusal::HostTwice);
     }
     if is_host(host.as_bytes()) { Ok(()) } else { Err(Refusal::HostMalformed) }
 }
 
+/// The octets that make up nearly all hosts: letters, digits, dots and hyphens.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        let character = octet as u8;
+        plain[octet] = character.is_ascii_alphanumeric() || matches!(character, b'.' | b'-');
+        octet += 1;
+    }
+    plain
+};
+
 /// Whether the octets are `uri-host [ ":" port ]` (RFC 9110, section 7.2). An empty value is one: a target without an authority.
 #[inline]
 pub(crate) fn is_host(value: &[u8]) -> bool {
-    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-');
-    match value.iter().position(|octet| !plain(octet)) {
+    match value.iter().position(|octet| !PLAIN[usize::from(*octet)]) {
         None => true,
         Some(at) if value[at] == b':' => is_port(&value[at + 1..]),
         Some(_) => is_unusual_host(value),

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, request, response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -53,36 +53,25 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
             self.state.head().parsed();
             verdict
         };
-        let underway = self.state.begin();
+        let underway = Some(self.state.begin());
+        let version = head.version;
         let label =
             Label { method: head.method.clone(), target: head.uri.path_and_query().cloned() };
-        let version = head.version;
-        let mut answer = Answer {
-            work: Work::Refused(Refusal::Syntax),
-            underway: Some(underway),
-            label,
-            version,
-            content: None,
+        if let Err(refusal) = verdict {
+            fault::log_refusal(refusal, &self.connection.peer);
+            let work = Work::Refused(refusal);
+            return Answer { work, underway, label, version, content: None };
+        }
+        let (input, content) = if length == BodyLength::Empty {
+            (Input::empty(), None)
+        } else {
+            let (mut input, content) = request_body::input(incoming, length, &head);
+            input.set_limit(Some(self.body_bytes));
+            (input, Some(content))
         };
-        answer.work = match verdict {
-            Err(refusal) => {
-                fault::log_refusal(refusal, &self.connection.peer);
-                Work::Refused(refusal)
-            }
-            Ok(()) => {
-                let input = if length == BodyLength::Empty {
-                    Input::empty()
-                } else {
-                    let (mut input, content) = request_body::input(incoming, length, &head);
-                    input.set_limit(Some(self.body_bytes));
-                    answer.content = Some(content);
-                    input
-                };
-                let environ = Environ::new(head, input, Arc::clone(&self.connection));
-                Work::Exchange(Exchange::new(Arc::clone(&self.application), environ))
-            }
-        };
-        answer
+        let environ = Environ::new(head, input, Arc::clone(&self.connection));
+        let exchange = Exchange::new(Arc::clone(&self.application), environ);
+        Answer { work: Work::Exchange(exchange), underway, label, version, content }
     }
 }
 
@@ -144,7 +133,7 @@ impl Future for Answer {
         let response = match &mut this.work {
             Work::Refused(refusal) => {
                 let mut response = fault::error_response(refusal.status()).map(ResponseBody::from);
-                this.close_after(&mut response);
+                this.close_after(response.headers_mut());
                 response
             }
             Work::Exchange(exchange) => match ready!(Pin::new(exchange).poll(cx)) {
@@ -155,38 +144,44 @@ impl Future for Answer {
                 }
             },
         };
-        Poll::Ready(Ok(this.finish(response)))
+        let (mut head, body) = response.into_parts();
+        this.finish(&mut head, &body);
+        let underway = this.underway.take().expect("an answer is given once");
+        // A body of one piece cannot fail, so nothing of it will be logged.
+        let label = (!body.is_whole()).then(|| Box::new(this.label.clone()));
+        let body = OutgoingBody::new(body, underway, label, this.content.take());
+        Poll::Ready(Ok(Response::from_parts(head, body)))
     }
 }
 
 impl Answer {
+    /// Decides what the connection does after this response.
     #[inline]
-    fn finish(&mut self, mut response: Response<ResponseBody>) -> Response<OutgoingBody> {
+    fn finish(&mut self, head: &mut response::Parts, body: &ResponseBody) {
         if self.content.as_ref().is_some_and(|content| !content.settle()) {
-            self.close_after(&mut response);
+            self.close_after(&mut head.headers);
         }
-        let underway = self.underway.take().expect("an answer is given once");
-        if self.version == Version::HTTP_10 && response.body().size_hint().exact().is_none() {
+        if self.version == Version::HTTP_10
+            && body.size_hint().exact().is_none()
+            && let Some(underway) = &self.underway
+        {
             underway.set(CLOSE_DELIMITED);
         }
-        if !response.extensions().is_empty()
-            && let Some(reason) = response.extensions_mut().remove::<ReasonPhrase>()
+        if !head.extensions.is_empty()
+            && let Some(reason) = head.extensions.remove::<ReasonPhrase>()
             && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.as_bytes())
         {
-            response.extensions_mut().insert(reason);
+            head.extensions.insert(reason);
         }
-        let label = self.label.clone();
-        let content = self.content.take();
-        response.map(|body| OutgoingBody::new(body, underway, label, content))
     }
 
     #[cold]
-    fn close_after(&self, response: &mut Response<ResponseBody>) {
+    fn close_after(&self, fields: &mut HeaderMap) {
         // A refused stream of HTTP/2 says nothing of its connection.
         if self.version != Version::HTTP_2
             && let Some(underway) = &self.underway
         {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            fields.insert(CONNECTION, HeaderValue::from_static("close"));
             underway.set(LINGER);
         }
     }

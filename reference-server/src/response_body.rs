@@ -21,7 +21,7 @@ use crate::request_body::Content;
 pub(crate) struct OutgoingBody {
     inner: ResponseBody,
     underway: Underway,
-    label: Label,
+    label: Option<Box<Label>>,
     content: Option<Arc<Content>>,
 }
 
@@ -30,7 +30,7 @@ impl OutgoingBody {
     pub(crate) fn new(
         inner: ResponseBody,
         underway: Underway,
-        label: Label,
+        label: Option<Box<Label>>,
         content: Option<Arc<Content>>,
     ) -> Self {
         Self { inner, underway, label, content }
@@ -49,7 +49,10 @@ impl Body for OutgoingBody {
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
         if let Poll::Ready(Some(Err(error))) = &frame {
             self.underway.set(ABORTED);
-            fault::log_error(error, &self.label, true);
+            match &self.label {
+                Some(label) => fault::log_error(error, label, true),
+                None => fault::log_error(error, &"-", true),
+            }
         }
         frame
     }

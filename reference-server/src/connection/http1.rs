@@ -82,14 +82,11 @@ pub(super) async fn drive<T: Transport, A: Application>(
         if state.phase() == Phase::Busy {
             return reset.as_mut().poll(cx).map(|()| End::Departed);
         }
-        if wait.has_changed(state) {
-            wait.restart(state);
-            if state.phase() == Phase::Idle {
-                state.head().rest();
-                wire.lock().rest();
-            }
-        }
-        wait.poll(cx, &shared.config, sleep.as_mut()).map(End::Silent)
+        let rested = || {
+            state.head().rest();
+            wire.lock().rest();
+        };
+        wait.poll(cx, state, &shared.config, sleep.as_mut(), rested).map(End::Silent)
     })
     .await
 }

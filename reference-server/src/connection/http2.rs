@@ -154,10 +154,8 @@ pub(super) async fn drive<T: Transport, A: Application>(
         if parting {
             return sleep.as_mut().poll(cx).map(|()| End::Silent(Phase::Idle));
         }
-        if wait.has_changed(state) {
-            wait.restart(state);
-        }
-        if wait.poll(cx, &shared.config, sleep.as_mut()).is_ready() {
+        let rested = || wire.lock().rest();
+        if wait.poll(cx, state, &shared.config, sleep.as_mut(), rested).is_ready() {
             // The client is told first, so that a request it sends at this moment is not lost without a word.
             parting = true;
             Pin::new(&mut http).graceful_shutdown();

@@ -23,25 +23,23 @@ impl Wait {
         Self { since: Instant::now(), phase: state.phase(), served: state.served(), armed: false }
     }
 
-    /// Whether something has come since the wait began.
-    #[inline]
-    pub(super) fn has_changed(&self, state: &State) -> bool {
-        (state.phase(), state.served()) != (self.phase, self.served)
-    }
-
-    pub(super) fn restart(&mut self, state: &State) {
-        (self.phase, self.served, self.since) = (state.phase(), state.served(), Instant::now());
-    }
-
-    /// Ready when the client has been silent for too long.
+    /// Ready when the client has been silent for too long; `rested` is called when a request has been served since the last time.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
+        state: &State,
         config: &Config,
         mut sleep: Pin<&mut Sleep>,
+        rested: impl FnOnce(),
     ) -> Poll<Phase> {
         let now = Instant::now();
-        let phase = self.phase;
+        let (phase, served) = (state.phase(), state.served());
+        if (phase, served) != (self.phase, self.served) {
+            (self.phase, self.served, self.since) = (phase, served, now);
+            if phase == Phase::Idle {
+                rested();
+            }
+        }
         let patience = match phase {
             Phase::Fresh => config.first_byte_timeout,
             Phase::Idle => config.idle_timeout,
