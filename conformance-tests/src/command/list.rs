@@ -105,12 +105,13 @@ pub(super) fn requirements(form: Form) -> Result<bool, Trouble> {
     Ok(true)
 }
 
-/// The evidence of this crate, and that of the workspace where the command is run inside it.
+/// The evidence of this crate, and that of the workspace where the command is run inside it; a misplaced comment there is the test
+/// `traceability`'s to find.
 pub(super) fn all_evidence() -> Result<evidence::Map, Trouble> {
     let mut map = evidence::built_in().map_err(Trouble::Usage)?;
     let here = Path::new(".");
     if here.join("spec/src/SUMMARY.md").exists() && here.join("conformance-tests").exists() {
-        evidence::of_workspace(here, &mut map).map_err(Trouble::Usage)?;
+        let _ = evidence::of_workspace(here, &mut map);
     }
     Ok(map)
 }

@@ -4,6 +4,7 @@
 
 mod choice;
 mod explain;
+mod honest;
 mod html;
 mod junit;
 mod known;
@@ -55,6 +56,15 @@ enum Command {
     },
     /// Judges a server that hosts the suite's application (see APPLICATION.md).
     Server(Box<server::Arguments>),
+    /// Runs `honest`, the suite's own server, with the suite's application: to try the suite, or to see it say no.
+    Honest {
+        /// The port on 127.0.0.1.
+        #[arg(long)]
+        port: u16,
+        /// Breaks the rule that this case is about.
+        #[arg(long, value_name = "CASE")]
+        violation: Option<String>,
+    },
     /// Shows what servers score that do not try: near nothing, or the suite is worth nothing.
     NullServers,
 }
@@ -91,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Requirements { format } => list::requirements(format),
         Command::Explain { id } => explain::explain(&id),
         Command::Server(arguments) => server::judge(&arguments),
+        Command::Honest { port, violation } => honest::serve(port, violation.as_deref()),
         Command::NullServers => nulls::scores(),
     };
     match result {

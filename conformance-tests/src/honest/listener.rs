@@ -118,12 +118,13 @@ impl Drop for Guard {
     }
 }
 
-/// Starts the server on a port of the system's choice.
+/// Starts the server; port 0 lets the system choose.
 pub(super) fn start(
     application: SharedApplication,
     violation: Option<Violation>,
+    port: u16,
 ) -> Result<RunningServer, BoxError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let address = listener.local_addr()?;
     let mut info = ServerInfo::new(concat!("honest/", env!("CARGO_PKG_VERSION")));
     info.capabilities = super::capabilities();

@@ -37,18 +37,27 @@ use crate::server::{RunningServer, ServerUnderTest};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Honest {
     violation: Option<Violation>,
+    /// Zero lets the system choose.
+    port: u16,
 }
 
 impl Honest {
     /// The server with this flaw.
     pub fn with(violation: Violation) -> Self {
-        Self { violation: Some(violation) }
+        Self { violation: Some(violation), port: 0 }
+    }
+
+    /// The server on a certain port of 127.0.0.1.
+    #[must_use]
+    pub fn on_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
     }
 }
 
 impl ServerUnderTest for Honest {
     fn start(&self, application: SharedApplication) -> Result<RunningServer, BoxError> {
-        listener::start(application, self.violation)
+        listener::start(application, self.violation, self.port)
     }
 
     fn name(&self) -> String {

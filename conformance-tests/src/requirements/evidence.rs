@@ -120,7 +120,7 @@ fn of_file(name: &str, text: &str, refused: bool, map: &mut Map) -> Result<(), S
                 return Err(format!("{place}: there is no .stderr beside the file"));
             }
             Kind::Type
-        } else if lines.get(at + 1).is_some_and(|next| is_test(next)) {
+        } else if stands_above_test(&lines[at + 1..]) {
             Kind::Test
         } else {
             return Err(format!("{place}: evidence stands directly above the attribute of a test"));
@@ -132,8 +132,12 @@ fn of_file(name: &str, text: &str, refused: bool, map: &mut Map) -> Result<(), S
     Ok(())
 }
 
-fn is_test(line: &str) -> bool {
-    line.starts_with("#[test]") || line.starts_with("#[tokio::test")
+/// Whether the next lines are more evidence, or attributes, up to the attribute of a test.
+fn stands_above_test(lines: &[&str]) -> bool {
+    let is_test = |line: &str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+    let mut between =
+        lines.iter().take_while(|line| line.starts_with("// ") || line.starts_with("#["));
+    between.any(|line| is_test(line))
 }
 
 fn add(map: &mut Map, id: &str, kind: Kind, name: &str) {

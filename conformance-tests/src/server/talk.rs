@@ -213,8 +213,9 @@ impl<'a> Talk<'a> {
     /// # Errors
     /// It is not, which is a failure of the control.
     pub fn control(&mut self, wire: &mut Wire) -> Held {
-        let response = wire.request("GET /control HTTP/1.1\r\nHost: {host}\r\n\r\n").control()?;
-        response.status(200).control()?;
+        let plain = "GET /control HTTP/1.1\r\nHost: {host}\r\nX-Play: respond control\r\n\r\n";
+        let response = wire.request(plain).control()?;
+        response.body("control").control()?;
         let from = response.is_of_application();
         check(from, "the suite's application to answer", "a response without its mark").control()
     }

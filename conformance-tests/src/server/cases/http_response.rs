@@ -2,7 +2,7 @@
 
 use crate::honest::{Switch, Violation};
 use crate::server::case::Case;
-use crate::server::failure::{Held, Of, check};
+use crate::server::failure::{Held, check};
 use crate::server::talk::Talk;
 use crate::server::wire::{Ending, Framing};
 

@@ -321,16 +321,13 @@ impl Wire {
     /// It is closed, or something else comes.
     pub fn still_open(&mut self) -> Held {
         self.note("the suite asks whether the connection is still open");
-        let response = self.request("GET /still-open HTTP/1.1\r\nHost: {host}\r\n\r\n").map_err(
-            |mut failure| {
-                failure.expected = format!(
-                    "the connection to be open for one more request, and {}",
-                    failure.expected
-                );
-                failure
-            },
-        )?;
-        response.status(200)
+        let plain = "GET /open HTTP/1.1\r\nHost: {host}\r\nX-Play: respond open\r\n\r\n";
+        let response = self.request(plain).map_err(|mut failure| {
+            failure.expected =
+                format!("the connection to be open for one more request, and {}", failure.expected);
+            failure
+        })?;
+        response.body("open")
     }
 }
 

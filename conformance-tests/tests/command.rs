@@ -1,0 +1,129 @@
+//! The command as a program: what it prints, and how it ends.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on says so by panicking.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rwgi-conformance");
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = Command::new(PROGRAM).args(arguments).output().unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn honest() -> String {
+    format!("{PROGRAM} honest --port {{port}}")
+}
+
+fn scratch(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+fn cases_and_requirements_are_listed_for_programs() {
+    let (code, out, _) = run(&["list", "--format", "json", "--no-vectors"]);
+    assert_eq!(code, 0);
+    let list: Value = serde_json::from_str(&out).unwrap();
+    let cases = list["cases"].as_array().unwrap();
+    assert!(cases.len() >= 150, "{}", cases.len());
+    for case in cases {
+        for member in ["id", "title", "requirements", "level", "violation"] {
+            assert!(!case[member].is_null(), "{case} has no {member}");
+        }
+    }
+    let (code, out, _) = run(&["requirements", "--format", "json"]);
+    let list: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && list["requirements"].as_array().unwrap().len() >= 120);
+}
+
+#[test]
+fn a_requirement_is_explained_by_two_conversations() {
+    let (code, out, _) = run(&["explain", "req-http-22"]);
+    assert_eq!(code, 0);
+    for part in [
+        "without a Host field",
+        "A server that keeps it",
+        "A server that serves it",
+        "expected: status 400",
+    ] {
+        assert!(out.contains(part), "{part} is not in:\n{out}");
+    }
+    assert_eq!(run(&["explain", "REQ-NONE-01"]).0, 2);
+}
+
+#[test]
+fn a_server_that_is_started_is_judged() {
+    let report = scratch("report.html");
+    let (code, out, err) = run(&[
+        "server",
+        "--command",
+        &honest(),
+        "--format",
+        "json",
+        "--report",
+        report.to_str().unwrap(),
+        "--requirement",
+        "REQ-HTTP",
+        "--no-vectors",
+    ]);
+    assert_eq!(code, 0, "{out}{err}");
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&json["schema"], &json["held"]), (&Value::from(1), &Value::from(true)));
+    assert!(json["summary"]["held"].as_u64().unwrap() > 100, "{}", json["summary"]);
+    let page = std::fs::read_to_string(report).unwrap();
+    assert!(page.contains("The server kept what it must") && !page.contains("src=\""));
+}
+
+#[test]
+fn a_server_that_falls_short_is_told_why() {
+    let bad = format!("{} --violation host-missing", honest());
+    let (code, out, _) = run(&["server", "--command", &bad, "host"]);
+    assert_eq!(code, 1);
+    for part in [
+        "FAILED host-missing",
+        "REQ-HTTP-22 (MUST)",
+        "expected: status 400",
+        "came: status 200",
+        "> GET /?tag=",
+    ] {
+        assert!(out.contains(part), "{part} is not in:\n{out}");
+    }
+    let (code, out, _) = run(&["server", "--command", &bad, "--format", "junit", "host"]);
+    assert!(code == 1 && out.contains("<failure message=\"expected status 400"), "{out}");
+}
+
+#[test]
+fn known_failures_are_allowed_and_must_fail() {
+    let list = scratch("known.txt");
+    std::fs::write(&list, "host-missing because\nhost-missing-absolute-form because\n").unwrap();
+    let list = list.to_str().unwrap();
+    let bad = format!("{} --violation host-missing", honest());
+    let arguments =
+        ["server", "--no-vectors", "--known-failing", list, "host-missing", "--command"];
+    assert_eq!(run(&[&arguments[..], &[&bad]].concat()).0, 0);
+    let (code, out, _) = run(&[&arguments[..], &[&honest()]].concat());
+    assert!(code == 1 && out.contains("take it off"), "{out}");
+    let unknown = scratch("unknown.txt");
+    std::fs::write(&unknown, "no-such-case\n").unwrap();
+    let (code, _, err) =
+        run(&["server", "--known-failing", unknown.to_str().unwrap(), "--command", &honest()]);
+    assert!(code == 2 && err.contains("no-such-case"), "{err}");
+}
+
+#[test]
+fn what_cannot_be_judged_is_no_success() {
+    assert_eq!(run(&["server", "--command", &honest(), "no-case-has-this-name"]).0, 2);
+    assert_eq!(run(&["server"]).0, 2);
+    assert_eq!(run(&["server", "--command", "true {port}"]).0, 3);
+    assert_eq!(run(&["server", "--command", "no place for the port"]).0, 2);
+    assert_eq!(run(&["server", "--url", "ftp://a"]).0, 2);
+    // Something listens, and it is not what the suite knows.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (code, _, err) = run(&["server", "--url", &url, "--deadline", "0.2"]);
+    assert!(code == 3 && err.contains("APPLICATION.md"), "{err}");
+}
