@@ -75,7 +75,6 @@ pub(crate) struct State {
     pub(crate) typed: bool,
     pub(crate) pieces: u64,
     pub(crate) bytes: u64,
-    pub(crate) trailers: bool,
     /// The body gave its end, or an error.
     pub(crate) body_ended: bool,
     pub(crate) body_failed: bool,
@@ -117,7 +116,6 @@ impl Watch {
                 typed: false,
                 pieces: 0,
                 bytes: 0,
-                trailers: false,
                 body_ended: false,
                 body_failed: false,
                 reads: 0,

@@ -131,7 +131,7 @@ enum Running {
 }
 
 enum Progress {
-    Head(Response<ResponseBody>),
+    Head(Box<Response<ResponseBody>>),
     Frame(Frame<Bytes>),
     End,
     Failed(Error),
@@ -143,7 +143,7 @@ impl Running {
         let mut cx = Context::from_waker(&waker);
         match self {
             Self::Head(exchange) => Pin::new(exchange).poll(&mut cx).map(|result| match result {
-                Ok(response) => Progress::Head(response),
+                Ok(response) => Progress::Head(Box::new(response)),
                 Err(error) => Progress::Failed(error),
             }),
             Self::Body(body) => Pin::new(body).poll_frame(&mut cx).map(|frame| match frame {
@@ -294,13 +294,6 @@ impl Run {
 
     pub(crate) fn is_over(&self) -> bool {
         self.running.is_none()
-    }
-
-    /// Polls a given number of times, whatever comes of it.
-    pub(crate) fn advance(&mut self, polls: usize) {
-        for _ in 0..polls {
-            self.step();
-        }
     }
 
     /// Drops what is left, and looks at what stays.

@@ -252,7 +252,7 @@ impl<A: Application> Stage<'_, A> {
         }
         for polls in departures(alone.polls) {
             let Some(mut first) = Run::new(&self.application, request) else { return };
-            first.advance(polls);
+            first.go(&self.pace, Manner::Quick, Some(polls)).await;
             let second = self.run(request, Manner::Quick, None).await;
             first.go(&self.pace, Manner::Quick, None).await;
             let first = self.finish(first, request).await;

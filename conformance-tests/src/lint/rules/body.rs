@@ -33,14 +33,6 @@ pub(crate) static SMALL_PIECES: Rule = Rule::application(
     "a body does not come in very many very small pieces",
     "collect a few kilobytes before each `write`; each piece can cost a system call and a frame of its own",
 );
-pub(crate) static AFTER_TRAILERS: Rule = Rule::application(
-    "body-after-trailers",
-    Must,
-    &[],
-    "trailers are the last frame of a forwarded body",
-    "give the trailers once, after the content",
-)
-.source("RFC 9112 section 7.1.2");
 pub(crate) static TRAILERS_UNDECLARED: Rule = Rule::application(
     "body-trailers-undeclared",
     Must,
@@ -49,8 +41,7 @@ pub(crate) static TRAILERS_UNDECLARED: Rule = Rule::application(
     "ask `environ.capabilities().response_trailers` first",
 );
 
-pub(crate) const RULES: &[&Rule] =
-    &[&UNTYPED, &RESET_CONTENT, &EMPTY_PIECE, &SMALL_PIECES, &AFTER_TRAILERS, &TRAILERS_UNDECLARED];
+pub(crate) const RULES: &[&Rule] = &[&UNTYPED, &RESET_CONTENT, &SMALL_PIECES, &TRAILERS_UNDECLARED];
 
 /// From how many pieces on their average size matters, and the size below which it is small.
 const MANY: u64 = 32;
@@ -58,11 +49,7 @@ const SMALL: u64 = 16;
 
 /// Judges one frame, and counts it.
 pub(crate) fn check_frame(frame: &Frame<Bytes>, state: &mut State, watch: &Watch) {
-    if state.trailers {
-        watch.report(&AFTER_TRAILERS, || "a frame came after the trailers".to_owned());
-    }
     let Some(data) = frame.data_ref() else {
-        state.trailers = true;
         if !watch.request.capabilities.response_trailers {
             watch.report(&TRAILERS_UNDECLARED, || {
                 "trailers were given to a server that does not declare them".to_owned()

@@ -97,13 +97,6 @@ pub(crate) static CAPABILITY: Rule = Rule::application(
     "a capability is used where the server declares it",
     "ask `environ.capabilities()` first, and do without or answer 501",
 );
-pub(crate) static ERROR_STATUS: Rule = Rule::application(
-    "conduct-error-status",
-    Must,
-    &["REQ-ERR-02"],
-    "an error carries a status from 400 to 599",
-    "respond with the status where it is no error; the server takes it as 500",
-);
 pub(crate) static ERROR_CULPRIT: Rule = Rule::application(
     "conduct-error-culprit",
     Should,
@@ -125,7 +118,6 @@ pub(crate) const RULES: &[&Rule] = &[
     &WRITER_DROPPED,
     &TRAILER_REFUSED,
     &CAPABILITY,
-    &ERROR_STATUS,
     &ERROR_CULPRIT,
 ];
 
@@ -192,9 +184,7 @@ pub(crate) fn error_returned(error: &Error, watch: &Watch) {
         return;
     }
     let status = error.status();
-    if !(400..600).contains(&status.as_u16()) {
-        watch.report(&ERROR_STATUS, || format!("the error `{error}` carries {}", status.as_u16()));
-    } else if (error.fault() == Fault::Client) != status.is_client_error() {
+    if (error.fault() == Fault::Client) != status.is_client_error() {
         watch.report(&ERROR_CULPRIT, || {
             format!("the error `{error}` of the {} carries {}", error.fault(), status.as_u16())
         });

@@ -157,10 +157,6 @@ fn bodies() -> Vec<Violation> {
             };
             serve(many, get().build().unwrap())
         }),
-        violation("body-after-trailers", || forward(TEXT, || vec![trailer("x-sum"), data("a")])),
-        violation("body-after-trailers", || {
-            forward(TEXT, || vec![data("a"), trailer("x-sum"), trailer("x-sum")])
-        }),
         violation("body-trailers-undeclared", || {
             let mut server = server_info();
             server.capabilities.response_trailers = false;
@@ -377,9 +373,6 @@ fn conduct() -> Vec<Violation> {
                 start.respond(StatusCode::OK, (), "")
             };
             serve(hinting, get().build().unwrap())
-        }),
-        violation("conduct-error-status", || {
-            failing(|| Error::application("moved").with_status(StatusCode::FOUND))
         }),
         violation("conduct-error-culprit", || {
             failing(|| Error::application("no such page").with_status(StatusCode::NOT_FOUND))

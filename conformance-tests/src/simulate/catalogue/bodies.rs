@@ -25,8 +25,7 @@ pub(crate) const ALL: &[Scenario] = &[
         |path| vec![Request::post(path).chunked(vec![data("one"), data("two")])],
     ),
     unusual("body-slow", "content that comes slowly is answered without a fault", |path| {
-        let pieces =
-            "a=1&b=2".bytes().flat_map(|octet| [Piece::Wait, data([octet]), Piece::Wait]).collect();
+        let pieces = "a=1&b=2".bytes().flat_map(|octet| [Piece::Wait, data([octet])]).collect();
         vec![Request::post(path).exact(pieces)]
     }),
     Scenario::new(
