@@ -82,11 +82,10 @@ impl From<UnixStream> for UnixSocket {
 pub(crate) trait RawSocket: Send + Sync + 'static {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Reads; a read that empties the socket makes the next look wait for news, without a system call to learn it.
     fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize>;
     fn try_write(&self, data: &[u8]) -> io::Result<usize>;
     fn try_write_vectored(&self, data: &[io::IoSlice<'_>]) -> io::Result<usize>;
-    /// Forgets that the socket was readable, so that the next look waits for news.
-    fn drained(&self);
     fn errored(&self) -> impl Future<Output = io::Result<()>> + Send;
     fn as_socket(&self) -> socket2::SockRef<'_>;
 }
@@ -101,18 +100,24 @@ macro_rules! raw_socket {
                 self.poll_write_ready(cx)
             }
             fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
-                self.try_read_buf(buf)
+                let room = buf.remaining();
+                let mut short = None;
+                let read = self.try_io(Interest::READABLE, || match self.try_read_buf(buf) {
+                    // A short read has emptied the socket; said from in here it takes back only the readiness that was known before
+                    // the read, and never that of octets that came since.
+                    Ok(read) if read > 0 && read < room => {
+                        short = Some(read);
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                    result => result,
+                });
+                short.map_or(read, Ok)
             }
             fn try_write(&self, data: &[u8]) -> io::Result<usize> {
                 <$stream>::try_write(self, data)
             }
             fn try_write_vectored(&self, data: &[io::IoSlice<'_>]) -> io::Result<usize> {
                 <$stream>::try_write_vectored(self, data)
-            }
-            fn drained(&self) {
-                let _ = self.try_io(Interest::READABLE, || -> io::Result<()> {
-                    Err(io::ErrorKind::WouldBlock.into())
-                });
             }
             async fn errored(&self) -> io::Result<()> {
                 self.ready(Interest::ERROR).await.map(drop)
@@ -159,13 +164,7 @@ impl<S: RawSocket> AsyncRead for Socket<S> {
         loop {
             ready!(self.stream.poll_readable(cx))?;
             match self.stream.try_read(buf) {
-                Ok(read) => {
-                    if read > 0 && buf.remaining() > 0 {
-                        // A short read has emptied the socket: without this the next look would cost a system call to learn it.
-                        self.stream.drained();
-                    }
-                    return Poll::Ready(Ok(()));
-                }
+                Ok(_) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
