@@ -166,11 +166,14 @@ async fn act(
     start: StartResponse,
 ) -> Result<Finished> {
     match role {
-        Role::Content => start.respond(
-            StatusCode::OK,
-            [TEXT, (CONTENT_LENGTH, "2000")],
-            "The quick brown fox. ".repeat(96)[..2000].to_owned(),
-        ),
+        Role::Content => {
+            while environ.input_mut().chunk().await?.is_some() {}
+            start.respond(
+                StatusCode::OK,
+                [TEXT, (CONTENT_LENGTH, "2000")],
+                "The quick brown fox. ".repeat(96)[..2000].to_owned(),
+            )
+        }
         Role::Trailers => {
             let mut body = start.start(StatusCode::OK, [TEXT])?;
             for piece in ["one ", "two ", "three"] {

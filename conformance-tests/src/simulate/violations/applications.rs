@@ -322,14 +322,6 @@ fn whole() -> Vec<Violation> {
     ]
 }
 
-impl super::Report {
-    /// The report without what a flaw cannot help to bring along, none of it what it is shown for.
-    fn without(mut self, slugs: &[&str]) -> Self {
-        self.findings.retain(|finding| !slugs.contains(&finding.rule));
-        self
-    }
-}
-
 /// Lets others go first, once.
 async fn give_way() {
     let mut given = false;

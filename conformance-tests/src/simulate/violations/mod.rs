@@ -20,6 +20,14 @@ fn violation(scenario: &'static str, run: impl Fn() -> Report + 'static) -> Viol
     Violation { scenario, run: Box::new(run) }
 }
 
+impl Report {
+    /// The report without what a flaw cannot help to bring along, none of it what it is shown for.
+    fn without(mut self, slugs: &[&str]) -> Self {
+        self.findings.retain(|finding| !slugs.contains(&finding.rule));
+        self
+    }
+}
+
 /// Without patience: nothing here leaves its task.
 fn simulator() -> Simulator {
     Simulator::new().patience(Duration::ZERO)
