@@ -12,6 +12,7 @@ mod head;
 mod input;
 mod server_info;
 mod start_response;
+pub mod testing;
 mod writer;
 
 pub use self::application::{Application, DynApplication, SharedApplication};

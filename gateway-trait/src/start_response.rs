@@ -163,11 +163,9 @@ impl StartResponse {
         }
         let mut head = ResponseHead::default();
         fields.append_to(&mut head)?;
-        let Some(mut sink) = self.slot.lock().informational.take() else {
+        if !self.slot.inform(status, head.fields().clone()) {
             return Err(Error::unsupported("informational"));
-        };
-        sink(status, head.fields().clone());
-        self.slot.lock().informational = Some(sink);
+        }
         Ok(())
     }
 
@@ -213,6 +211,12 @@ pub(crate) fn wrong_length(declared: u64, given: u64) -> Error {
         "the application declared {declared} bytes of content and gave {given}"
     ))
     .with_requirement("REQ-RESP-16")
+}
+
+impl StartResponse {
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
 }
 
 impl Finished {

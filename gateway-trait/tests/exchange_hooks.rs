@@ -213,6 +213,49 @@ fn informational_responses_are_sent_in_order_where_the_server_has_them() {
     assert_eq!((error.unwrap().requirement(), &sent[..]), (Some("REQ-RESP-07"), &[103][..]));
 }
 
+// Evidence: REQ-CAP-04, REQ-MID-06
+#[test]
+fn informational_responses_pass_through_middleware() {
+    let held = Arc::new(());
+    let kept = Arc::clone(&held);
+    let inner = Arc::new(move |_: Environ, mut start: StartResponse| {
+        let kept = Arc::clone(&kept);
+        async move {
+            start.inform(status(103), [("link", "</a.css>")])?;
+            let mut body = start.start(StatusCode::OK, ())?;
+            body.write("x").await?;
+            drop(kept);
+            forever().await
+        }
+    });
+    let application = Arc::new(move |environ: Environ, start: StartResponse| {
+        let inner = Arc::clone(&inner);
+        async move {
+            let inner = Exchange::new(inner, environ).inform_through(&start);
+            let finished = start.forward(inner.await?)?;
+            pause().await;
+            Ok(finished)
+        }
+    });
+    for polls in 0..4 {
+        let poller = Poller::new();
+        let sent: Arc<Mutex<Vec<u16>>> = Arc::default();
+        let sink = Arc::clone(&sent);
+        let mut exchange = Exchange::new(Arc::clone(&application), capable(Method::GET))
+            .on_informational(move |status, _| sink.lock().unwrap().push(status.as_u16()));
+        let response = (0..polls).find_map(|_| match poller.poll(&mut exchange) {
+            std::task::Poll::Ready(response) => Some(response),
+            std::task::Poll::Pending => None,
+        });
+        assert_eq!(*sent.lock().unwrap(), if polls == 0 { &[][..] } else { &[103] });
+        drop((exchange, response));
+        // The inner exchange knows the outer one and is held by it: dropping must not leave a circle behind.
+        assert_eq!(Arc::strong_count(&sent), 1, "after {polls} polls");
+    }
+    drop(application);
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
 #[test]
 fn hooks_run_for_head_too() {
     let ran = run(

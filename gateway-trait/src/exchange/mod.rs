@@ -90,6 +90,35 @@ impl Exchange {
         }
         self
     }
+
+    /// Lets the informational responses of this exchange go where those of `outer` go.
+    ///
+    /// For middleware: the environ that it hands on declares the capability `informational` where the server has it, and without
+    /// this the inner application's `inform` would fail all the same (REQ-MID-06).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use rwgi::{Application, Environ, Exchange, Finished, Result, StartResponse};
+    ///
+    /// struct Through<A>(Arc<A>);
+    ///
+    /// impl<A: Application> Application for Through<A> {
+    ///     async fn call(&self, environ: Environ, start: StartResponse) -> Result<Finished> {
+    ///         let inner = Exchange::new(Arc::clone(&self.0), environ).inform_through(&start);
+    ///         start.forward(inner.await?)
+    ///     }
+    /// }
+    /// # let _ = Through(Arc::new(|_: Environ, start: StartResponse| async move { start.respond(http::StatusCode::OK, (), "") }));
+    /// ```
+    pub fn inform_through(self, outer: &StartResponse) -> Self {
+        let outer = Arc::clone(outer.slot());
+        if outer.lock().informational.is_none() {
+            return self;
+        }
+        self.on_informational(move |status, fields| {
+            outer.inform(status, fields);
+        })
+    }
 }
 
 impl Future for Exchange {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use super::drop_quietly;
 use super::outcome::Callback;
 use super::phase::{Event, Phase};
 use crate::input::BoxBody;
@@ -99,18 +100,32 @@ impl Slot {
     ///
     /// Gives the chunk that was held, where it may still leave: the last declared one would make the message whole.
     pub(crate) fn close(&self, event: Event) -> Bytes {
-        let (chunk, waker) = {
-            let mut state = self.lock();
-            state.closed = true;
-            state.polling = false;
-            state.step(event);
-            let chunk = std::mem::take(&mut state.chunk);
-            (if state.holds_last() { Bytes::new() } else { chunk }, state.writer_waker.take())
-        };
+        let mut state = self.lock();
+        state.closed = true;
+        state.polling = false;
+        state.step(event);
+        let chunk = std::mem::take(&mut state.chunk);
+        let chunk = if state.holds_last() { Bytes::new() } else { chunk };
+        let waker = state.writer_waker.take();
+        // A token or a proof that somebody keeps must not keep the rest alive, let alone in a circle.
+        let unused = (state.whole.take(), state.informational.take());
+        drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
+        drop_quietly(unused);
         chunk
+    }
+
+    /// Sends an informational response; gives whether there is a way.
+    pub(crate) fn inform(&self, status: StatusCode, fields: HeaderMap) -> bool {
+        let Some(mut sink) = self.lock().informational.take() else { return false };
+        sink(status, fields);
+        let mut state = self.lock();
+        if !state.closed {
+            state.informational = Some(sink);
+        }
+        true
     }
 
     /// Wakes the server's half after a change made outside its own poll.
