@@ -1,6 +1,6 @@
 //! Applications called in memory: a request goes in, what a client would see comes out; no socket, no runtime.
 //!
-//! The call goes through the same [`Exchange`](crate::Exchange) that a server uses, so that commit, declared length, HEAD and
+//! The call goes through the same [`Exchange`] that a server uses, so that commit, declared length, HEAD and
 //! callbacks behave as they do on the wire. What is missing is HTTP itself: nothing is framed, Date and the Content-Length of a whole
 //! answer are not added, and an error before the commit is an `Err` and not yet an error response.
 //!
