@@ -436,7 +436,7 @@ pub const ALL: &[Requirement] = &[
     Requirement { id: "REQ-CAP-01", level: Level::Must, party: Party::Server, chapter: "capabilities", rfc: "RFC 9110 section 15.6.2",
         sentence: "A server MUST let a call that needs a capability which it does not declare fail with a server fault of status 501." },
     Requirement { id: "REQ-CAP-02", level: Level::Must, party: Party::Server, chapter: "capabilities", rfc: "",
-        sentence: "A server MUST declare to every exchange the capabilities that it declared to `startup`." },
+        sentence: "A server MUST declare to every exchange at least the capabilities that it declared to `startup`." },
     Requirement { id: "REQ-CAP-03", level: Level::Must, party: Party::Application, chapter: "capabilities", rfc: "",
         sentence: "An application MUST NOT use a capability that the server does not declare." },
     Requirement { id: "REQ-CAP-04", level: Level::Must, party: Party::Server, chapter: "capabilities", rfc: "RFC 9110 section 15.2, RFC 8297",
