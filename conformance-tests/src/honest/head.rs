@@ -197,6 +197,10 @@ impl Rules {
         } else {
             return Err(BAD);
         };
+        let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
+        if self.off(Switch::KnownMethodsOnly) && !known.contains(&method.as_str()) {
+            return Err(Refusal { status: 501 });
+        }
         Ok((method, target.to_vec(), self.version(version)?))
     }
 

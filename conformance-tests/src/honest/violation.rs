@@ -121,6 +121,8 @@ pub enum Switch {
     MinorVersionFails,
     /// Splits the request line at any whitespace.
     LooseRequestLine,
+    /// Answers 501 to methods that are not in RFC 9110.
+    KnownMethodsOnly,
     /// Takes any octets for a method.
     AnyMethod,
     /// Has no limit on the target.

@@ -31,6 +31,7 @@ macro_rules! case {
     };
 }
 
+mod environ;
 mod http_connection;
 mod http_framing;
 mod http_request;
@@ -42,6 +43,7 @@ use super::case::Case;
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     [
+        environ::CASES,
         http_request::CASES,
         http_target::CASES,
         http_framing::CASES,
