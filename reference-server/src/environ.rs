@@ -77,6 +77,14 @@ fn join_cookies(fields: &mut HeaderMap) {
     }
 }
 
+/// The length of a target as it came.
+#[inline]
+pub(crate) fn target_length(uri: &Uri) -> usize {
+    let path = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    path + scheme + uri.authority().map_or(0, |authority| authority.as_str().len())
+}
+
 fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     if *method == Method::CONNECT {
         return Err(Refusal::Connect);

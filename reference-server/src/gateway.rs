@@ -10,9 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::header::CONNECTION;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, request, response};
+use http::{HeaderValue, Method, Request, Response, Version, request, response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -20,6 +20,7 @@ use rwgi::{
     Application, BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, ResponseBody,
 };
 
+use crate::connection::head_watch::HeadWatch;
 use crate::connection::state::{CLOSE_DELIMITED, LINGER, State, Underway};
 use crate::environ;
 use crate::fault::{self, Refusal};
@@ -49,8 +50,9 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         let verdict = if head.version == Version::HTTP_2 {
             environ::check_http2(&mut head, self.target_bytes, self.head_fields)
         } else {
-            let verdict = self.check(&head, length);
-            self.state.head().parsed();
+            let mut watch = self.state.head();
+            let verdict = self.check(&watch, &head, length);
+            watch.parsed(length);
             verdict
         };
         let underway = Some(self.state.begin());
@@ -77,13 +79,21 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
 
 impl<A> Gateway<A> {
     #[inline]
-    fn check(&self, head: &request::Parts, length: BodyLength) -> Result<(), Refusal> {
+    fn check(
+        &self,
+        watch: &HeadWatch,
+        head: &request::Parts,
+        length: BodyLength,
+    ) -> Result<(), Refusal> {
+        if environ::target_length(&head.uri) > self.target_bytes {
+            return Err(Refusal::TargetTooLong);
+        }
+        if watch.has_fragment() {
+            return Err(Refusal::TargetForm);
+        }
         environ::check(head, length)?;
         // hyper has dropped the Content-Length by now, and would close without a word.
-        if length == BodyLength::Unknown
-            && head.headers.contains_key(TRANSFER_ENCODING)
-            && self.state.head().declares_length(head.method.as_str(), &head.uri.to_string())
-        {
+        if length == BodyLength::Unknown && watch.declares_length() {
             return Err(Refusal::CodingAndLength);
         }
         Ok(())
@@ -122,6 +132,8 @@ pub(crate) struct Answer {
 enum Work {
     Refused(Refusal),
     Exchange(Exchange),
+    /// The response is there, and content that nobody read is looked at.
+    Settling(Box<Response<ResponseBody>>),
 }
 
 impl Future for Answer {
@@ -130,21 +142,44 @@ impl Future for Answer {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let mut keeps = true;
         let response = match &mut this.work {
             Work::Refused(refusal) => {
-                let mut response = fault::error_response(refusal.status()).map(ResponseBody::from);
-                this.close_after(response.headers_mut());
+                keeps = false;
+                fault::error_response(refusal.status()).map(ResponseBody::from)
+            }
+            Work::Exchange(exchange) => {
+                let response = match ready!(Pin::new(exchange).poll(cx)) {
+                    Ok(response) => response,
+                    Err(error) => {
+                        fault::log_error(&error, &this.label, false);
+                        fault::error_response(fault::error_status(&error)).map(ResponseBody::from)
+                    }
+                };
+                if let Some(content) = &this.content
+                    && this.version != Version::HTTP_2
+                {
+                    match content.poll_settled(cx) {
+                        Poll::Ready(settled) => keeps = settled,
+                        Poll::Pending => {
+                            this.work = Work::Settling(Box::new(response));
+                            return Poll::Pending;
+                        }
+                    }
+                }
                 response
             }
-            Work::Exchange(exchange) => match ready!(Pin::new(exchange).poll(cx)) {
-                Ok(response) => response,
-                Err(error) => {
-                    fault::log_error(&error, &this.label, false);
-                    fault::error_response(fault::error_status(&error)).map(ResponseBody::from)
+            Work::Settling(response) => {
+                if let Some(content) = &this.content {
+                    keeps = ready!(content.poll_settled(cx));
                 }
-            },
+                std::mem::take(&mut **response)
+            }
         };
         let (mut head, body) = response.into_parts();
+        if !keeps {
+            this.close_after(&mut head);
+        }
         this.finish(&mut head, &body);
         let underway = this.underway.take().expect("an answer is given once");
         // A body of one piece cannot fail, so nothing of it will be logged.
@@ -158,14 +193,13 @@ impl Answer {
     /// Decides what the connection does after this response.
     #[inline]
     fn finish(&mut self, head: &mut response::Parts, body: &ResponseBody) {
-        if self.content.as_ref().is_some_and(|content| !content.settle()) {
-            self.close_after(&mut head.headers);
-        }
         if self.version == Version::HTTP_10
             && body.size_hint().exact().is_none()
             && let Some(underway) = &self.underway
         {
             underway.set(CLOSE_DELIMITED);
+            // Said of the response too, or hyper promises to keep the connection.
+            head.version = Version::HTTP_10;
         }
         if !head.extensions.is_empty()
             && let Some(reason) = head.extensions.remove::<ReasonPhrase>()
@@ -176,12 +210,14 @@ impl Answer {
     }
 
     #[cold]
-    fn close_after(&self, fields: &mut HeaderMap) {
+    fn close_after(&self, head: &mut response::Parts) {
         // A refused stream of HTTP/2 says nothing of its connection.
         if self.version != Version::HTTP_2
             && let Some(underway) = &self.underway
         {
-            fields.insert(CONNECTION, HeaderValue::from_static("close"));
+            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            // To a client of HTTP/1.0 hyper says `keep-alive` beside it, unless the response is of that version too.
+            head.version = self.version;
             underway.set(LINGER);
         }
     }

@@ -6,7 +6,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::EXPECT;
@@ -16,7 +16,9 @@ use hyper::body::Incoming;
 use rwgi::{BodyLength, Error, Input};
 
 /// What is read of content that nobody wanted, so that the connection can be kept.
-const MOST_DRAINED: usize = 64 * 1024;
+const MOST_DRAINED: u64 = 64 * 1024;
+/// Turns of the connection's task in which nothing comes, after which nothing has arrived: one to ask hyper, one for it to read.
+const MOST_TURNS: u8 = 2;
 
 /// What the gateway knows of a request's content.
 #[derive(Debug)]
@@ -26,7 +28,16 @@ pub(crate) struct Content {
     asked: AtomicBool,
     ended: AtomicBool,
     forbidden: AtomicBool,
-    left: Mutex<Option<Incoming>>,
+    broken: AtomicBool,
+    left: Mutex<Option<Left>>,
+}
+
+/// Content that the application left unread.
+#[derive(Debug)]
+struct Left {
+    incoming: Incoming,
+    drained: u64,
+    turns: u8,
 }
 
 /// The length of the content as the framing has it.
@@ -54,6 +65,7 @@ pub(crate) fn input(
         asked: AtomicBool::new(false),
         ended: AtomicBool::new(false),
         forbidden: AtomicBool::new(false),
+        broken: AtomicBool::new(false),
         left: Mutex::new(None),
     });
     let body = RequestBody { incoming: Some(incoming), content: Arc::clone(&content) };
@@ -66,38 +78,53 @@ impl Content {
         self.ended.load(Relaxed)
     }
 
-    /// Called when the final response's head leaves; gives whether the connection can be kept as far as one can tell.
-    pub(crate) fn settle(&self) -> bool {
+    /// Called when the final response's head is about to leave; gives whether the connection can be kept as far as one can tell,
+    /// after it has read what had arrived already of what the application left.
+    pub(crate) fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.is_ended() {
-            return true;
+            return Poll::Ready(true);
+        }
+        if self.broken.load(Relaxed) {
+            return Poll::Ready(false);
         }
         if self.expects && !self.asked.load(Relaxed) {
             // No 100 (Continue) can be sent after the final head: who reads now would wait for what never comes.
             self.forbidden.store(true, Relaxed);
-            return false;
+            return Poll::Ready(false);
         }
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         // Where the application still holds the input it may yet read it to the end.
-        left.is_none_or(|incoming| self.drain(incoming))
+        let Some(rest) = left.as_mut() else { return Poll::Ready(true) };
+        let ended = std::task::ready!(rest.poll_drained(cx));
+        *left = None;
+        self.ended.store(ended, Relaxed);
+        Poll::Ready(ended)
     }
+}
 
-    /// Reads what has arrived already, within reason; gives whether that was all.
-    fn drain(&self, mut incoming: Incoming) -> bool {
-        let mut drained = 0;
-        let mut cx = Context::from_waker(Waker::noop());
-        while drained <= MOST_DRAINED {
-            match Pin::new(&mut incoming).poll_frame(&mut cx) {
-                Poll::Ready(None) => {
-                    self.ended.store(true, Relaxed);
-                    return true;
-                }
+impl Left {
+    /// Reads what has arrived, within reason; gives whether that was all.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        while !self.incoming.is_end_stream() {
+            if self.drained + self.incoming.size_hint().lower() > MOST_DRAINED {
+                return Poll::Ready(false);
+            }
+            match Pin::new(&mut self.incoming).poll_frame(cx) {
+                Poll::Ready(None) => break,
                 Poll::Ready(Some(Ok(frame))) => {
-                    drained += frame.data_ref().map_or(0, Bytes::len);
+                    self.drained += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    self.turns = 0;
                 }
-                Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(false),
+                Poll::Pending if self.turns < MOST_TURNS => {
+                    self.turns += 1;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Pending => return Poll::Ready(false),
             }
         }
-        false
+        Poll::Ready(true)
     }
 }
 
@@ -119,7 +146,7 @@ impl Body for RequestBody {
             return Poll::Ready(Some(Err(Error::application(
                 "the content is read after the response's head left and with 100 (Continue) unsent: the client will not send it",
             )
-            .with_requirement("REQ-INPUT-15"))));
+            .with_requirement("REQ-INPUT-20"))));
         }
         self.content.asked.store(true, Relaxed);
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
@@ -137,6 +164,7 @@ impl Body for RequestBody {
             }
             Some(Err(error)) => {
                 self.incoming = None;
+                self.content.broken.store(true, Relaxed);
                 Some(Err(Error::client(
                     StatusCode::BAD_REQUEST,
                     "the request's content was cut short or is malformed",
@@ -160,7 +188,7 @@ impl Drop for RequestBody {
     fn drop(&mut self) {
         if !self.content.is_ended() {
             *self.content.left.lock().unwrap_or_else(PoisonError::into_inner) =
-                self.incoming.take();
+                self.incoming.take().map(|incoming| Left { incoming, drained: 0, turns: 0 });
         }
     }
 }

@@ -5,13 +5,13 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use rwgi::Application;
 
-use super::state::{Phase, State};
+use super::state::{LINGER, Phase, State};
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
 use super::{End, Shared};
@@ -48,17 +48,21 @@ pub(super) async fn drive<T: Transport, A: Application>(
     wire: &WireHandle<T>,
     shared: &Shared<A>,
     state: &State,
-    reset: impl Future<Output = ()>,
+    mut reset: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
     let mut seen = Stage::Run;
     let advanced = shared.stop.beyond(seen);
     let sleep = tokio::time::sleep(shared.config.first_byte_timeout);
-    tokio::pin!(advanced, reset, sleep);
+    tokio::pin!(advanced, sleep);
     let mut watching = false;
     let mut wait = Wait::new(state);
-    poll_fn(|cx| {
+    let end = poll_fn(|cx| {
+        // Before hyper reads the reset as an error of content: the exchange is to be dropped, not to be told.
+        if state.phase() == Phase::Busy && reset.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(End::Departed);
+        }
         loop {
-            if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
+            if let Poll::Ready(result) = poll_hyper(&mut http, cx) {
                 return Poll::Ready(End::Done(result));
             }
             let stage = shared.stop.stage();
@@ -76,17 +80,43 @@ pub(super) async fn drive<T: Transport, A: Application>(
             // Registered once; the waker is this task's and stays so.
             watching = advanced.as_mut().poll(cx).is_pending();
         }
-        if let Poll::Ready(Err(_)) = wire.lock().poll_send(cx) {
-            return Poll::Ready(End::Departed);
+        let blocked = {
+            let mut socket = wire.lock();
+            if let Poll::Ready(Err(_)) = socket.poll_send(cx) {
+                return Poll::Ready(End::Departed);
+            }
+            socket.is_blocked()
+        };
+        if blocked {
+            wait.pause();
         }
-        if state.phase() == Phase::Busy {
+        if blocked || state.phase() == Phase::Busy {
             return reset.as_mut().poll(cx).map(|()| End::Departed);
         }
         let rested = || {
-            state.head().rest();
+            let mut head = state.head();
+            let begun = head.has_begun();
+            head.rest();
             wire.lock().rest();
+            begun
         };
         wait.poll(cx, state, &shared.config, sleep.as_mut(), rested).map(End::Silent)
     })
-    .await
+    .await;
+    if matches!(end, End::Done(Ok(()))) && !http.into_parts().read_buf.is_empty() {
+        // The client has sent more than is answered and may still be sending.
+        state.set(LINGER);
+    }
+    end
+}
+
+/// Polls hyper; ready once all that it had to say is in the wire.
+#[inline]
+fn poll_hyper<T: Transport, A: Application>(
+    http: &mut Hyper<T, A>,
+    cx: &mut Context<'_>,
+) -> Poll<hyper::Result<()>> {
+    ready!(Pin::new(&mut *http).poll(cx))?;
+    // A connection on which an Upgrade was asked for is ready before it has flushed; asked again, it flushes.
+    Pin::new(http).poll(cx)
 }

@@ -145,16 +145,26 @@ pub(super) async fn drive<T: Transport, A: Application>(
             }
             watching = watching || advanced.as_mut().poll(cx).is_pending();
         }
-        if let Poll::Ready(Err(_)) = wire.lock().poll_send(cx) {
-            return Poll::Ready(End::Departed);
+        let blocked = {
+            let mut socket = wire.lock();
+            if let Poll::Ready(Err(_)) = socket.poll_send(cx) {
+                return Poll::Ready(End::Departed);
+            }
+            socket.is_blocked()
+        };
+        if blocked {
+            wait.pause();
         }
-        if state.phase() == Phase::Busy {
+        if blocked || state.phase() == Phase::Busy {
             return Poll::Pending;
         }
         if parting {
             return sleep.as_mut().poll(cx).map(|()| End::Silent(Phase::Idle));
         }
-        let rested = || wire.lock().rest();
+        let rested = || {
+            wire.lock().rest();
+            false
+        };
         if wait.poll(cx, state, &shared.config, sleep.as_mut(), rested).is_ready() {
             // The client is told first, so that a request it sends at this moment is not lost without a word.
             parting = true;

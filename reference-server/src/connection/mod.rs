@@ -3,6 +3,7 @@
 //! Rules of this room: one task carries it; there is one timer, and it is armed again only when it fires, not with each request; what hyper
 //! cannot do (408, a refusal of its own, reset, lingering close) is done here once hyper has let go.
 
+mod chunked;
 pub(crate) mod head_watch;
 pub(crate) mod http1;
 pub(crate) mod http2;
@@ -11,13 +12,15 @@ pub(crate) mod state;
 mod wait;
 mod wire;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use hyper::server::conn;
 use hyper_util::rt::TokioIo;
 use rwgi::{Application, Connection, ServerInfo};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use self::sniff::{Protocol, sniff};
@@ -27,7 +30,7 @@ use crate::config::Config;
 use crate::diagnosis::diagnose;
 use crate::fault::{self, Refusal};
 use crate::gateway::Gateway;
-use crate::stop::Stop;
+use crate::stop::{Stage, Stop};
 use crate::transport::Transport;
 
 /// What all connections of a server share.
@@ -67,8 +70,9 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
         tls: None,
         server: Arc::clone(server),
     });
-    let state = Arc::new(State::new(shared.config.target_bytes));
+    let state = Arc::new(State::new());
     let reset = transport.reset_by_peer();
+    tokio::pin!(reset);
     let gateway = Gateway {
         application: Arc::clone(&shared.application),
         connection: Arc::clone(&connection),
@@ -82,22 +86,23 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
     let end = match protocol {
         Protocol::Http1 => {
             let http = shared.http1.serve_connection(io, gateway);
-            http1::drive(http, &handle, &shared, &state, reset).await
+            http1::drive(http, &handle, &shared, &state, reset.as_mut()).await
         }
         Protocol::Http2 => http2::drive(io, gateway, &handle, &shared, &state).await,
     };
     if let Some(socket) = handle.into_inner() {
-        close(socket, end, &shared.config, &state, &connection).await;
+        close(socket, end, &shared, &state, &connection, reset).await;
     }
 }
 
 /// Says and does what is left when hyper has let go.
-async fn close<T: Transport>(
+async fn close<T: Transport, A>(
     mut socket: Gathering<T>,
     end: End,
-    config: &Config,
+    shared: &Shared<A>,
     state: &State,
     connection: &Connection,
+    reset: impl Future<Output = ()>,
 ) {
     let mut refusal = None;
     match end {
@@ -106,20 +111,22 @@ async fn close<T: Transport>(
             return;
         }
         End::Killed => {
-            if state.phase() == Phase::Busy {
+            if state.phase() == Phase::Busy || socket.is_blocked() {
                 socket.transport.reset_on_drop();
             }
             return;
         }
         End::Silent(Phase::Head) => refusal = Some(Refusal::HeadTimeout),
-        End::Silent(_) => {}
-        End::Done(result) => {
-            refusal = state.head().refusal();
-            if refusal.is_none()
-                && let Err(error) = result
-                && !state.has(ABORTED)
-            {
-                log_hyper(&error, state, connection);
+        End::Silent(_) | End::Done(Ok(())) => {}
+        End::Done(Err(error)) if error.is_parse() => {
+            // hyper knows no 505, takes large numbers for large heads, and says nothing to some heads.
+            socket.retract_error();
+            let large = error.is_parse_too_large();
+            refusal = Some(diagnose(state.head().unparsed(), large, &shared.config));
+        }
+        End::Done(Err(error)) => {
+            if !state.has(ABORTED) {
+                tracing::debug!(peer = %connection.peer, %error, "the connection ended early");
             }
         }
     }
@@ -128,8 +135,17 @@ async fn close<T: Transport>(
         socket.add(&fault::closing_octets(refusal.status(), std::time::SystemTime::now()));
         state.set(LINGER);
     }
-    let sent = timeout(config.linger, poll_fn(|cx| socket.poll_send(cx))).await;
-    if !matches!(sent, Ok(Ok(()))) {
+    let sent = tokio::select! {
+        biased;
+        sent = poll_fn(|cx| socket.poll_send(cx)) => sent.is_ok(),
+        () = reset => false,
+        // A client that reads slowly is waited for as it would be during the exchange: to the end of the period of grace.
+        () = shared.stop.beyond(Stage::Drain) => {
+            socket.transport.reset_on_drop();
+            false
+        }
+    };
+    if !sent {
         return;
     }
     let mut transport = socket.transport;
@@ -137,36 +153,33 @@ async fn close<T: Transport>(
         if state.has(CLOSE_DELIMITED) {
             transport.reset_on_drop();
         }
-    } else if state.has(LINGER) {
-        // Whoever sent what was refused or left unread may not have finished sending it.
-        linger(transport, config).await;
-    } else {
-        // The client may be gone already; then there is nothing to shut down.
-        let _ = transport.shutdown().await;
+        return;
+    }
+    // The client may be gone already; then there is nothing to shut down.
+    if transport.shutdown().await.is_err() {
+        return;
+    }
+    // Whoever sent what was refused or left unread may not have finished sending it.
+    if state.has(LINGER) || has_sent_more(&mut transport).await {
+        linger(transport, &shared.config).await;
     }
 }
 
-/// Logs why hyper ended a connection.
-fn log_hyper(error: &hyper::Error, state: &State, connection: &Connection) {
-    if error.is_parse() {
-        // hyper has answered already, with a status of its own choice.
-        state.set(LINGER);
-        let status = if error.is_parse_too_large() { 431 } else { 400 };
-        fault::log_refusal(diagnose(state.head().recent(), status), &connection.peer);
-    } else {
-        tracing::debug!(peer = %connection.peer, %error, "the connection ended early");
-    }
+/// Whether octets have come that nobody read.
+async fn has_sent_more<T: Transport>(transport: &mut T) -> bool {
+    let mut scratch = [0; 1024];
+    let mut scratch = ReadBuf::new(&mut scratch);
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *transport).poll_read(cx, &mut scratch).is_ready()))
+        .await
+        && !scratch.filled().is_empty()
 }
 
 /// More than a client sends before it reads that it should stop.
 const MOST_LINGERED: usize = 1024 * 1024;
 
-/// Closes the sending side and reads on for a while: closing with unread octets would reset the connection, and the reset
+/// Reads on for a while, with the sending side closed: closing with unread octets would reset the connection, and the reset
 /// could overtake the answer.
 async fn linger<T: Transport>(mut transport: T, config: &Config) {
-    if transport.shutdown().await.is_err() {
-        return;
-    }
     let mut scratch = vec![0; 16 * 1024];
     let mut read = 0;
     let drained = async {

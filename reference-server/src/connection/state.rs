@@ -40,13 +40,13 @@ pub(crate) const CLOSE_DELIMITED: u8 = 2;
 pub(crate) const LINGER: u8 = 4;
 
 impl State {
-    pub(crate) fn new(target_bytes: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             phase: AtomicU8::new(0),
             flags: AtomicU8::new(0),
             served: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
-            head: Mutex::new(HeadWatch::new(target_bytes)),
+            head: Mutex::new(HeadWatch::new()),
         }
     }
 
@@ -72,6 +72,11 @@ impl State {
         self.served.store(self.served().wrapping_add(1), Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
         Underway(Arc::clone(self))
+    }
+
+    /// Content has come that an exchange left behind: the client is not silent.
+    pub(crate) fn touch(&self) {
+        self.served.store(self.served().wrapping_add(1), Relaxed);
     }
 
     /// How many exchanges have begun; only a change of it means something.

@@ -23,22 +23,30 @@ impl Wait {
         Self { since: Instant::now(), phase: state.phase(), served: state.served(), armed: false }
     }
 
-    /// Ready when the client has been silent for too long; `rested` is called when a request has been served since the last time.
+    /// The client does not read what it asked for: that is no silence, and the next one begins when it has read.
+    #[cold]
+    pub(super) fn pause(&mut self) {
+        self.phase = Phase::Busy;
+    }
+
+    /// Ready when the client has been silent for too long; `rested` is called when a request has been served since the last time, and
+    /// says whether something of the next one is there.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         state: &State,
         config: &Config,
         mut sleep: Pin<&mut Sleep>,
-        rested: impl FnOnce(),
+        rested: impl FnOnce() -> bool,
     ) -> Poll<Phase> {
         let now = Instant::now();
-        let (phase, served) = (state.phase(), state.served());
+        let (mut phase, served) = (state.phase(), state.served());
         if (phase, served) != (self.phase, self.served) {
-            (self.phase, self.served, self.since) = (phase, served, now);
-            if phase == Phase::Idle {
-                rested();
+            if phase == Phase::Idle && rested() {
+                phase = Phase::Head;
+                state.enter(phase);
             }
+            (self.phase, self.served, self.since) = (phase, served, now);
         }
         let patience = match phase {
             Phase::Fresh => config.first_byte_timeout,

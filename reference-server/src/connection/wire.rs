@@ -1,7 +1,8 @@
 //! The wire as hyper sees it: the transport, with the connection's rooms listening in.
 //!
-//! Rules of this room: a door; it shows each octet that comes to the head watch and hides the rest once a head was refused; what hyper
-//! flushes is gathered until hyper has nothing more to say in this turn, and then leaves in one write.
+//! Rules of this room: a door; it shows each octet that comes to the head watch; what hyper flushes is gathered until hyper has
+//! nothing more to say in this turn, and then leaves in one write; hyper never shuts the transport down, for its last words may have to be
+//! put better.
 //!
 //! Gathering is what hyper's own `pipeline_flush` does, which however buffers a streamed response without bound and strands the last
 //! responses of a connection that ends in a malformed head (hyper 1.12).
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::sniff::Protocol;
@@ -40,6 +42,8 @@ pub(crate) struct Gathering<T> {
     pub(crate) transport: T,
     gathered: Vec<u8>,
     written: usize,
+    /// The transport did not take hyper's last large write.
+    blocked: bool,
 }
 
 /// The connection's own end of the transport.
@@ -53,7 +57,12 @@ pub(crate) fn split<T>(
     protocol: Protocol,
     state: Arc<State>,
 ) -> (Wire<T>, WireHandle<T>) {
-    let socket = Arc::new(Mutex::new(Gathering { transport, gathered: Vec::new(), written: 0 }));
+    let socket = Arc::new(Mutex::new(Gathering {
+        transport,
+        gathered: Vec::new(),
+        written: 0,
+        blocked: false,
+    }));
     (Wire { socket: Arc::clone(&socket), octets, protocol, state }, WireHandle(socket))
 }
 
@@ -89,6 +98,23 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
     /// Adds octets of the server's own after those of hyper.
     pub(crate) fn add(&mut self, octets: &[u8]) {
         self.gathered.extend_from_slice(octets);
+    }
+
+    /// Takes back the response that hyper gave by itself to a head that it could not parse: its last words, still unsent.
+    pub(crate) fn retract_error(&mut self) {
+        const BEGIN: &[u8] = b"HTTP/1.";
+        const FIELDS: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\ndate: ";
+        let unsent = &self.gathered[self.written..];
+        if let Some(start) = memmem::rfind(unsent, BEGIN)
+            && memmem::find(&unsent[start..], FIELDS).is_some()
+        {
+            self.gathered.truncate(self.written + start);
+        }
+    }
+
+    /// Whether something that hyper gave has not left: octets that were gathered, or a large write that the transport did not take.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked || self.waiting() > 0
     }
 
     /// Gives back what an idle connection need not hold.
@@ -131,14 +157,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         if octets.is_empty() || self.protocol == Protocol::Http2 {
             return Poll::Ready(Ok(()));
         }
-        if self.state.phase() == Phase::Busy {
-            self.state.head().feed_content(octets);
-            return Poll::Ready(Ok(()));
-        }
-        self.state.enter(Phase::Head);
-        if !self.state.head().feed(octets) {
-            // hyper sees the end of the stream and writes nothing; the refusal is written once it has let go.
-            buf.set_filled(before);
+        let of_a_head = self.state.head().feed(octets);
+        match self.state.phase() {
+            Phase::Busy | Phase::Head => {}
+            Phase::Fresh | Phase::Idle if of_a_head => self.state.enter(Phase::Head),
+            Phase::Fresh => {}
+            Phase::Idle => self.state.touch(),
         }
         Poll::Ready(Ok(()))
     }
@@ -156,7 +180,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             ready!(socket.poll_send(cx))?;
         }
         if data.len() >= LARGE_WRITE {
-            return Pin::new(&mut socket.transport).poll_write(cx, data);
+            let written = Pin::new(&mut socket.transport).poll_write(cx, data);
+            socket.blocked = written.is_pending();
+            return written;
         }
         socket.gathered.extend_from_slice(data);
         Poll::Ready(Ok(data.len()))
@@ -174,7 +200,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             ready!(socket.poll_send(cx))?;
         }
         if length >= LARGE_WRITE {
-            return Pin::new(&mut socket.transport).poll_write_vectored(cx, data);
+            let written = Pin::new(&mut socket.transport).poll_write_vectored(cx, data);
+            socket.blocked = written.is_pending();
+            return written;
         }
         for slice in data {
             socket.gathered.extend_from_slice(slice);
@@ -192,9 +220,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut socket = self.lock();
-        ready!(socket.poll_send(cx))?;
-        Pin::new(&mut socket.transport).poll_shutdown(cx)
+    /// hyper has nothing more to say; what remains to be done is done by the connection.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

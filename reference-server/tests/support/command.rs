@@ -1,0 +1,78 @@
+//! The `rwgi` command as a child process.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use tokio::sync::oneshot;
+
+/// A running `rwgi`; killed when the test is over.
+#[derive(Debug)]
+pub struct Rwgi {
+    child: Child,
+    pub address: SocketAddr,
+    lines: std::thread::JoinHandle<Vec<String>>,
+}
+
+/// The command, with nothing of the test's environment that would change it.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rwgi"));
+    command.env_remove("RWGI_BIND").env_remove("RWGI_LOG").stdin(Stdio::null());
+    command
+}
+
+impl Rwgi {
+    /// Starts it on a free port and waits until it says where.
+    pub async fn start() -> Self {
+        let mut child =
+            command().args(["--bind", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, address) = oneshot::channel();
+        let lines = std::thread::spawn(move || {
+            let mut sender = Some(sender);
+            let mut lines = Vec::new();
+            for line in stderr.lines().map_while(Result::ok) {
+                let address = line.rsplit_once("endpoint=").map(|(_, address)| address.trim());
+                if let Some(address) = address.and_then(|address| address.parse().ok())
+                    && let Some(sender) = sender.take()
+                {
+                    let _ = sender.send(address);
+                }
+                lines.push(line);
+            }
+            lines
+        });
+        let address = super::within("the command to say where it listens", address).await.unwrap();
+        Self { child, address, lines }
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end; gives the exit status and what it said.
+    pub async fn ended(self) -> (ExitStatus, String) {
+        let Self { mut child, lines, .. } = self;
+        let wait = tokio::task::spawn_blocking(move || child.wait().unwrap());
+        let status = super::within("the command to end", wait).await.unwrap();
+        (status, lines.join().unwrap().join("\n"))
+    }
+
+    /// The resident set in KiB.
+    pub fn resident(&self) -> usize {
+        self.memory("VmRSS:")
+    }
+
+    /// The largest resident set so far in KiB.
+    pub fn peak(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
