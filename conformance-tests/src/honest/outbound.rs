@@ -43,7 +43,13 @@ impl Outbound<'_> {
         if self.off(Switch::CloseDelimited) {
             return Framing::Close;
         }
-        match response.body().size_hint().exact() {
+        if self.off(Switch::ChunkedAlways) && self.asked.by_application {
+            return Framing::Chunked;
+        }
+        // A response that is being cut may not know its size any more, and has told it in its head.
+        let declared = response.headers().get("content-length");
+        let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
+        match declared.or(response.body().size_hint().exact()) {
             Some(length) => Framing::Length(length),
             None if self.asked.minor > 0 || self.off(Switch::ChunkedToTen) => Framing::Chunked,
             None => Framing::Close,

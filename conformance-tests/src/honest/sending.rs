@@ -49,6 +49,8 @@ impl Sending<'_> {
         }
         let mut trailers: Option<HeaderMap> = None;
         let mut sent = 0;
+        // Only for the flaw of a server that writes a piece when the next one has come.
+        let mut delayed: Vec<u8> = Vec::new();
         loop {
             let polled = self.outbound.watch.poll(|cx| body.as_mut().poll_frame(cx))?;
             let next = match polled {
@@ -69,7 +71,13 @@ impl Sending<'_> {
                 Next::Frame(frame) => match frame.into_data() {
                     Ok(data) => {
                         sent += data.len() as u64;
-                        held.extend(self.outbound.framed(&data, self.framing));
+                        held.append(&mut delayed);
+                        let framed = self.outbound.framed(&data, self.framing);
+                        if self.off(Switch::DropsBeforeAbort) {
+                            delayed = framed;
+                        } else {
+                            held.extend(framed);
+                        }
                         if held.len() > 16 * 1024 && !self.off(Switch::StoresResponse) {
                             self.outbound.write(&held)?;
                             held.clear();
@@ -83,6 +91,7 @@ impl Sending<'_> {
                     Err(frame) => trailers = frame.into_trailers().ok(),
                 },
                 Next::End => {
+                    held.append(&mut delayed);
                     let wanted = self.takes_trailers && !self.off(Switch::NoResponseTrailers)
                         || self.off(Switch::TrailersAlways);
                     held.extend(
@@ -108,9 +117,7 @@ impl Sending<'_> {
 
     /// The message is cut; the connection ends with a reset.
     fn cut(&self, held: Vec<u8>, sent: u64, _: &Error) -> Result<(), Gone> {
-        if !self.off(Switch::DropsBeforeAbort) {
-            self.outbound.write(&held)?;
-        }
+        self.outbound.write(&held)?;
         if self.off(Switch::ErrorAfterCommit) {
             let error = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
             self.outbound.write(&self.outbound.framed(error, self.framing))?;

@@ -302,6 +302,8 @@ pub enum Switch {
     ContentForAll,
     /// Sends chunked to HTTP/1.0.
     ChunkedToTen,
+    /// Sends every response of the application chunked.
+    ChunkedAlways,
     /// Delimits by the end of the connection.
     CloseDelimited,
     /// Sends no response trailers.

@@ -17,6 +17,7 @@ use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartRespo
 use serde_json::json;
 
 pub use self::ledger::Ledger;
+pub(crate) use self::play::pattern;
 pub(crate) use self::report::latin1;
 
 /// The field in each response that the application gives: it tells them from those that the server makes by itself.

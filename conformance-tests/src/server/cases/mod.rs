@@ -31,12 +31,14 @@ macro_rules! case {
     };
 }
 
+mod body;
 mod environ;
 mod http_connection;
 mod http_framing;
 mod http_request;
 mod http_response;
 mod http_target;
+mod response;
 
 use super::case::Case;
 
@@ -44,6 +46,8 @@ use super::case::Case;
 pub fn all() -> impl Iterator<Item = &'static Case> {
     [
         environ::CASES,
+        response::CASES,
+        body::CASES,
         http_request::CASES,
         http_target::CASES,
         http_framing::CASES,

@@ -215,14 +215,18 @@ impl Wire {
     /// # Errors
     /// Something came.
     pub fn quiet(&mut self, expected: &str) -> Held {
-        if !self.buffer.is_empty() {
-            return Err(Failure::new(expected, format!("\"{}\"", super::escape(&self.buffer))));
-        }
-        match self.try_fill(Instant::now() + Duration::from_millis(60)) {
-            Filled::TimedOut => Ok(()),
-            Filled::Ended => Err(Failure::new(expected, "the connection ended")),
-            Filled::More => {
-                Err(Failure::new(expected, format!("\"{}\"", super::escape(&self.buffer))))
+        let until = Instant::now() + Duration::from_millis(60);
+        loop {
+            // What ends a chunk that was read belongs to it.
+            self.take_line_end()?;
+            if !self.buffer.is_empty() && self.buffer != b"\r" {
+                let found = format!("\"{}\"", super::escape(&self.buffer));
+                return Err(Failure::new(expected, found));
+            }
+            match self.try_fill(until) {
+                Filled::TimedOut => return Ok(()),
+                Filled::Ended => return Err(Failure::new(expected, "the connection ended")),
+                Filled::More => {}
             }
         }
     }

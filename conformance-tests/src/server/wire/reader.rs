@@ -17,8 +17,8 @@ pub(super) struct Reading {
     body: Vec<u8>,
     /// Octets left of the declared length, or of the current chunk.
     left: u64,
-    /// The chunked coding is between chunks, and how many chunks were read.
-    chunks: usize,
+    /// The data of a chunk was read, and its CRLF was not.
+    data_ended: bool,
     trailers: Vec<(String, Vec<u8>)>,
     complete: bool,
 }
@@ -264,28 +264,37 @@ impl Wire {
         count > 0
     }
 
+    /// The CRLF after the data of a chunk, if it has come.
+    pub(super) fn take_line_end(&mut self) -> Held<bool> {
+        if !self.reading.data_ended || self.buffer.len() < 2 {
+            return Ok(false);
+        }
+        if !self.buffer.starts_with(b"\r\n") {
+            return Err(chunked("CRLF after the data of a chunk", &self.buffer));
+        }
+        self.buffer.drain(..2);
+        self.reading.data_ended = false;
+        Ok(true)
+    }
+
     /// One step through the chunked coding (RFC 9112, section 7.1).
     fn take_chunked(&mut self) -> Held<bool> {
         if self.reading.left > 0 {
-            return Ok(self.take_left());
+            let took = self.take_left();
+            self.reading.data_ended = self.reading.left == 0;
+            return Ok(took);
         }
-        let start = if self.reading.chunks > 0 { 2 } else { 0 };
-        if start == 2 {
-            if self.buffer.len() < 2 {
-                return Ok(false);
-            }
-            if !self.buffer.starts_with(b"\r\n") {
-                return Err(chunked("CRLF after the data of a chunk", &self.buffer));
-            }
+        if self.reading.data_ended {
+            return self.take_line_end();
         }
-        let Some(end) = find(&self.buffer[start..], b"\r\n") else {
+        let Some(end) = find(&self.buffer, b"\r\n") else {
             return if self.buffer.len() > LONGEST {
                 Err(chunked("the line of a chunk's size", &self.buffer))
             } else {
                 Ok(false)
             };
         };
-        let line = &self.buffer[start..start + end];
+        let line = &self.buffer[..end];
         let digits = line.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
         let size = std::str::from_utf8(&line[..digits])
             .ok()
@@ -293,13 +302,12 @@ impl Wire {
             .filter(|_| digits == line.len() || line[digits] == b';');
         let Some(size) = size else { return Err(chunked("the size of a chunk", line)) };
         if size > 0 {
-            self.buffer.drain(..start + end + 2);
+            self.buffer.drain(..end + 2);
             self.reading.left = size;
-            self.reading.chunks += 1;
             return Ok(true);
         }
         // The last chunk; the trailer section ends with an empty line.
-        let section = &self.buffer[start + end + 2..];
+        let section = &self.buffer[end + 2..];
         let length = if section.starts_with(b"\r\n") {
             0
         } else {
@@ -310,7 +318,7 @@ impl Wire {
         };
         let section = section[..length].to_vec();
         self.reading.trailers = parse_fields(&section, "a trailer field")?;
-        self.buffer.drain(..start + end + 2 + length + 2);
+        self.buffer.drain(..end + 2 + length + 2);
         self.reading.complete = true;
         Ok(true)
     }
