@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use http::header::{COOKIE, HOST};
-use http::uri::Authority;
 use http::{Method, Version};
 use rwgi::{Endpoint, Environ, is_connection_field};
 
+use super::grammar;
 use crate::lint::Level::Must;
 use crate::lint::Shared;
 use crate::lint::rule::Rule;
@@ -262,22 +262,9 @@ fn check_host(environ: &Environ, watch: &Watch) {
     if hosts.next().is_some() {
         watch.report(&HOST_REPEATED, || "there are several Host field lines".to_owned());
     }
-    if !is_host(host.as_bytes()) {
+    if !grammar::is_host(host.as_bytes()) {
         watch.report(&HOST_MALFORMED, || format!("Host is {host:?}"));
     }
-}
-
-/// `uri-host [ ":" port ]`; empty is well formed.
-fn is_host(value: &[u8]) -> bool {
-    if value.is_empty() {
-        return true;
-    }
-    let Ok(text) = std::str::from_utf8(value) else { return false };
-    let Ok(authority) = text.parse::<Authority>() else { return false };
-    let port = text.get(authority.host().len()..).unwrap_or("");
-    !text.contains('@')
-        && (port.is_empty()
-            || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit())))
 }
 
 fn check_http2(environ: &Environ, watch: &Watch) {

@@ -65,6 +65,51 @@ pub(crate) fn is_entity_tag(value: &[u8]) -> bool {
             .all(|octet| *octet > 0x20 && !b"\"\x7f".contains(octet))
 }
 
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2); empty is well formed.
+pub(crate) fn is_host(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let end = if text.starts_with('[') {
+        let Some(end) = text.find(']') else { return false };
+        let literal = &text[1..end];
+        let version = literal.starts_with(['v', 'V']);
+        if !version && literal.parse::<std::net::Ipv6Addr>().is_err() {
+            return false;
+        }
+        end + 1
+    } else {
+        let end = text.find(':').unwrap_or(text.len());
+        if !is_registered_name(&value[..end]) {
+            return false;
+        }
+        end
+    };
+    let port = &text[end..];
+    port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|octet| octet.is_ascii_digit()))
+}
+
+fn is_registered_name(octets: &[u8]) -> bool {
+    let mut rest = octets;
+    while let [octet, tail @ ..] = rest {
+        rest = match (octet, tail) {
+            (b'%', [high, low, tail @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                tail
+            }
+            (octet, tail)
+                if octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(octet) =>
+            {
+                tail
+            }
+            _ => return false,
+        };
+    }
+    true
+}
+
 /// A list of tokens, `*` being one (RFC 9110 section 5.6.1).
 pub(crate) fn is_token_list(text: &str) -> bool {
     text.split(',').map(str::trim).all(is_token)
@@ -110,6 +155,20 @@ mod tests {
             "",
         ] {
             assert!(!is_date(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_a_literal_and_a_port() {
+        for good in
+            ["", "a", "a:80", "a:", "[::1]", "[::1]:8000", "ex%41mple.com", "a_b", "1.2.3.4"]
+        {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in
+            ["a b", "u@a", "a/b", "a:x", "[::1", "[::1]x", "[1]", "a%4", "a%zz", "a:1:2", "é"]
+        {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
         }
     }
 

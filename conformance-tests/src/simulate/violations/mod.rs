@@ -4,6 +4,7 @@
 //! else.
 
 mod applications;
+mod lives;
 mod middleware;
 
 use std::time::Duration;
@@ -36,7 +37,7 @@ fn simulator() -> Simulator {
 #[test]
 fn every_scenario_fails_for_a_violation_and_for_that_alone() {
     let mut caught = Vec::new();
-    for violation in applications::all().into_iter().chain(middleware::all()) {
+    for violation in applications::all().into_iter().chain(lives::all()).chain(middleware::all()) {
         let report = (violation.run)();
         let names: Vec<_> = report.findings().iter().map(|finding| finding.rule).collect();
         assert_eq!(names, [violation.scenario], "{report}");
