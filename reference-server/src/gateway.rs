@@ -10,9 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::CONNECTION;
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, Version, request, response};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request, response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -184,7 +184,13 @@ impl Future for Answer {
         let underway = this.underway.take().expect("an answer is given once");
         // A body of one piece cannot fail, so nothing of it will be logged.
         let label = (!body.is_whole()).then(|| Box::new(this.label.clone()));
-        let body = OutgoingBody::new(body, underway, label, this.content.take());
+        let mut body = OutgoingBody::new(body, underway, label, this.content.take());
+        if head.status == StatusCode::NOT_MODIFIED
+            && this.version != Version::HTTP_2
+            && head.headers.contains_key(CONTENT_LENGTH)
+        {
+            body.withhold();
+        }
         Poll::Ready(Ok(Response::from_parts(head, body)))
     }
 }

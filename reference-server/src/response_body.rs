@@ -23,6 +23,7 @@ pub(crate) struct OutgoingBody {
     underway: Underway,
     label: Option<Box<Label>>,
     content: Option<Arc<Content>>,
+    withheld: bool,
 }
 
 impl OutgoingBody {
@@ -33,7 +34,13 @@ impl OutgoingBody {
         label: Option<Box<Label>>,
         content: Option<Arc<Content>>,
     ) -> Self {
-        Self { inner, underway, label, content }
+        Self { inner, underway, label, content, withheld: false }
+    }
+
+    /// Content is declared and will not be sent (304). hyper keeps the declaration where it believes that there is a body, and then
+    /// never asks for it.
+    pub(crate) fn withhold(&mut self) {
+        self.withheld = true;
     }
 }
 
@@ -59,12 +66,12 @@ impl Body for OutgoingBody {
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.is_end_stream() && !self.withheld
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        if self.withheld { SizeHint::default() } else { self.inner.size_hint() }
     }
 }
 
