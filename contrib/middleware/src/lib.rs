@@ -1,12 +1,43 @@
-//! Middleware for RWGI.
+#![doc = include_str!("../README.md")]
+//!
+//! The modules are declared in the order in which they build on each other.
 
-mod client;
-mod cors;
-mod failure;
 mod settings;
+
+mod failure;
+mod gather;
+mod recode;
 mod through;
 mod vary;
 
+mod body_limit;
+mod compression;
+mod conditional;
+mod cors;
+mod error_pages;
+mod hosts;
+mod jsonp;
+mod method_override;
+mod mount;
+mod request_id;
+mod router;
+mod security;
+mod timeout;
+
+mod client;
+
+pub use self::body_limit::BodyLimit;
 pub use self::client::{Client, Request, Response};
+pub use self::compression::Compression;
+pub use self::conditional::ConditionalGet;
 pub use self::cors::{Cors, DEFAULT_ALLOW_HEADERS, DEFAULT_ALLOW_METHODS, Verdict};
+pub use self::error_pages::ErrorPages;
+pub use self::hosts::AllowedHosts;
+pub use self::jsonp::Jsonp;
+pub use self::method_override::{MethodOverride, OriginalMethod};
+pub use self::mount::UrlMap;
+pub use self::request_id::{RequestId, RequestIds};
+pub use self::router::{PathParameters, Router};
+pub use self::security::SecurityHeaders;
 pub use self::settings::{Problem, Problems, Settings, Value};
+pub use self::timeout::Timeout;

@@ -1,0 +1,151 @@
+//! The host check: which names this site answers to, as Django's ALLOWED_HOSTS has it.
+//!
+//! Rules of this room: the effective authority is judged, so a proxy counts where the server trusts it and nowhere else; an entry that could
+//! never match is refused at construction.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartResponse};
+
+use crate::settings::{Problem, Problems, Settings, Value};
+
+/// Refuses requests for other hosts than the allowed ones with 400.
+///
+/// An entry is a host name or an address in brackets, without scheme and port: `example.com`, `[::1]`. A leading dot takes the
+/// domain and everything below it (`.example.com`), `*` takes all. Names are compared without regard to case and to a final dot; the
+/// port does not count.
+///
+/// ```
+/// # pollster::block_on(async {
+/// # use http::StatusCode;
+/// # use rwgi::{Environ, StartResponse};
+/// use rwgi_middleware::{AllowedHosts, Client, Settings};
+/// # let site = |_: Environ, start: StartResponse| async move { start.respond(StatusCode::OK, (), "site") };
+///
+/// let settings = Settings::new().with("ALLOWED_HOSTS", [".example.com"]);
+/// let client = Client::new(AllowedHosts::new(site, &settings)?);
+/// assert_eq!(client.get("/").header("host", "www.example.com:8000").send().await?.status(), 200);
+/// assert_eq!(client.get("/").header("host", "example.com.evil.org").send().await?.status(), 400);
+/// # Ok::<(), rwgi::Error>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct AllowedHosts<A> {
+    inner: Arc<A>,
+    allowed: Vec<String>,
+}
+
+/// What Django allows where `DEBUG` is set and `ALLOWED_HOSTS` is empty.
+const DEBUG_HOSTS: [&str; 3] = [".localhost", "127.0.0.1", "[::1]"];
+
+impl<A: Application> AllowedHosts<A> {
+    /// Puts the check around an application: `ALLOWED_HOSTS`, and `DEBUG` where that is empty.
+    ///
+    /// # Errors
+    /// A setting of the wrong type, no host at all (`security.W020`), or an entry that no host can match.
+    pub fn new(application: A, settings: &Settings) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let mut allowed = Vec::new();
+        match settings.get("ALLOWED_HOSTS") {
+            Some(Value::List(entries)) => {
+                for entry in entries {
+                    match entry {
+                        Value::Text(text) if is_entry(text) => {
+                            allowed.push(text.to_ascii_lowercase())
+                        }
+                        entry => problems.push(Problem::new(
+                            "hosts.entry",
+                            format!("{entry:?} in ALLOWED_HOSTS is no host name"),
+                            "Leave scheme, port and path out; put an IPv6 address in brackets.",
+                        )),
+                    }
+                }
+            }
+            None => {}
+            Some(_) => problems.push(Problem::new(
+                "hosts.type",
+                "The ALLOWED_HOSTS setting must be a list or a tuple.",
+                "",
+            )),
+        }
+        if allowed.is_empty() && problems.is_empty() {
+            if settings.get("DEBUG") == Some(&Value::Bool(true)) {
+                allowed = DEBUG_HOSTS.map(str::to_owned).to_vec();
+            } else {
+                problems.push(Problem::new(
+                    "security.W020",
+                    "ALLOWED_HOSTS must not be empty in deployment.",
+                    "Every request would be refused.",
+                ));
+            }
+        }
+        Problems::none_in(problems)?;
+        Ok(Self { inner: Arc::new(application), allowed })
+    }
+
+    fn allows(&self, authority: &str) -> bool {
+        let Some(host) = host(authority) else { return false };
+        self.allowed.iter().any(|allowed| match allowed.strip_prefix('.') {
+            _ if allowed == "*" => true,
+            Some(domain) => {
+                host == domain
+                    || host.strip_suffix(domain).is_some_and(|below| below.ends_with('.'))
+            }
+            None => host == *allowed,
+        })
+    }
+}
+
+fn is_entry(text: &str) -> bool {
+    let name = text.strip_prefix('.').unwrap_or(text).to_ascii_lowercase();
+    text == "*" || (host(&name).is_some_and(|host| host == name))
+}
+
+/// The host of an authority in lower case, without port and final dot; `None` where it is malformed.
+fn host(authority: &str) -> Option<String> {
+    let authority = authority.to_ascii_lowercase();
+    let split = if authority.starts_with('[') {
+        authority.find(']').map(|end| authority.split_at(end + 1))?
+    } else {
+        authority.split_at(authority.find(':').unwrap_or(authority.len()))
+    };
+    let (host, port) = split;
+    let port_is_right = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|digits| {
+            !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+        });
+    let host_is_right = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => {
+            address.contains(':')
+                && address.bytes().all(|octet| octet.is_ascii_hexdigit() || b":.".contains(&octet))
+        }
+        None => {
+            !host.is_empty()
+                && host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b".-".contains(&octet))
+        }
+    };
+    if !port_is_right || !host_is_right {
+        return None;
+    }
+    Some(host.strip_suffix('.').unwrap_or(host).to_owned())
+}
+
+impl<A: Application> Application for AllowedHosts<A> {
+    async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
+        if !environ.authority().is_some_and(|authority| self.allows(authority)) {
+            return Err(Error::client(
+                StatusCode::BAD_REQUEST,
+                format!("the host {:?} is not in ALLOWED_HOSTS", environ.authority()),
+            ));
+        }
+        self.inner.call(environ, start_response).await
+    }
+
+    async fn startup(&self, server: &ServerInfo) -> Result<()> {
+        self.inner.startup(server).await
+    }
+
+    async fn shutdown(&self) {
+        self.inner.shutdown().await;
+    }
+}
