@@ -232,6 +232,9 @@ impl BlockingStartResponse {
 }
 
 /// [`BodyWriter`] for blocking applications; also a [`std::io::Write`].
+///
+/// Each call of `write` is one piece of content, which the server takes by itself; so is each `write!`. Many small ones are better
+/// gathered by a [`std::io::BufWriter`].
 #[derive(Debug)]
 #[must_use = "dropping a writer unfinished aborts the response"]
 pub struct BlockingBodyWriter {
@@ -298,6 +301,11 @@ impl Write for BlockingBodyWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         pollster::block_on(self.inner.flush()).map_err(io_error)
+    }
+
+    /// One `write!` is one piece: the default would hand each of its parts to the server by itself.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        self.send(text.to_string()).map_err(io_error)
     }
 }
 

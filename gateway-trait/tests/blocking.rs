@@ -136,6 +136,27 @@ fn a_reader_gets_pieces_trailers_and_the_end_for_ever() {
     assert_eq!(input.trailers().unwrap().unwrap()["x-sum"], "1");
 }
 
+#[test]
+fn what_is_formatted_in_one_call_is_one_piece() {
+    let application = |_: Environ, start: BlockingStartResponse| {
+        let mut body = start.start(StatusCode::OK, ())?;
+        for number in 0..3 {
+            writeln!(body, "{number}: {:>3}", number * number)?;
+        }
+        body.finish()
+    };
+    let frames = pollster::block_on(async {
+        let mut body =
+            Exchange::new(Arc::new(Blocking::new(application)), get()).await.unwrap().into_body();
+        let mut frames = Vec::new();
+        while let Some(frame) = body.frame().await {
+            frames.push(frame.unwrap().into_data().unwrap());
+        }
+        frames
+    });
+    assert_eq!(frames, ["0:   0\n", "1:   1\n", "2:   4\n"]);
+}
+
 // Evidence: REQ-ERR-01, REQ-INPUT-04
 #[test]
 fn an_error_keeps_its_culprit_through_io() {
