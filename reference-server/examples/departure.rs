@@ -25,6 +25,7 @@ pub struct Board {
 /// Tells each client how many are present, whenever that changes.
 #[derive(Clone, Debug, Default)]
 pub struct Presence {
+    /// Who is present, and what became of the others.
     pub board: Arc<watch::Sender<Board>>,
 }
 
