@@ -9,24 +9,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::Body;
 use rwgi::{BodyLength, Connection, Environ, Error, Exchange, Input, ResponseBody};
 use socket2::SockRef;
 
 use super::drive::{Gone, Parker, Watch};
+use super::flawed::rewrite;
 use super::head::{Framing, Head, Refusal, Rules};
 use super::inbound::{Brought, Inbound, InboundBody};
 use super::listener::Server;
-use super::outbound::{self, Outbound};
-use super::violation::{Asked, Flaw, Switch, Violation};
+use super::outbound::{self, Outbound, error_page};
+use super::violation::{Asked, Flaw, Switch};
 
 pub(super) struct Conversation {
     pub(super) server: Arc<Server>,
     pub(super) stream: TcpStream,
     pub(super) facts: Arc<Connection>,
     inbound: Inbound,
-    watch: Watch,
+    pub(super) watch: Watch,
     rules: Rules,
     served: usize,
 }
@@ -178,22 +179,6 @@ impl Conversation {
         outbound.write(&octets).is_ok() && kept
     }
 
-    /// The flaw of a server that calls first and checks later.
-    fn call_anyway(&self, octets: &[u8]) {
-        let text = String::from_utf8_lossy(octets);
-        let tag =
-            ["X-Tag: ", "tag="].iter().find_map(|mark| text.split_once(mark)).map(|(_, rest)| {
-                rest.split(|c: char| c.is_ascii_whitespace() || c == '&')
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned()
-            });
-        let environ = Environ::builder().header("x-tag", tag.unwrap_or_default()).build();
-        if let Ok(environ) = environ {
-            let _ = super::block_on(Exchange::new(Arc::clone(&self.server.application), environ));
-        }
-    }
-
     fn outbound(&self, asked: Asked) -> Outbound<'_> {
         Outbound {
             stream: &self.stream,
@@ -282,22 +267,6 @@ impl Conversation {
                 let _ = stream.write_all(&outbound::informational(status, &fields));
             }
         }
-    }
-
-    /// The flaw of a server that sends a head while the application still decides.
-    fn head_first(
-        &self,
-        outbound: &Outbound<'_>,
-        mut exchange: std::pin::Pin<&mut Exchange>,
-    ) -> Result<Result<Response<ResponseBody>, Error>, Gone> {
-        use std::future::Future;
-        if let Some(result) = self.watch.poll(|cx| exchange.as_mut().poll(cx))? {
-            return Ok(result);
-        }
-        outbound.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-        self.watch.drive(exchange)?.map(|_| ()).unwrap_or_default();
-        outbound.write(b"0\r\n\r\n")?;
-        Err(Gone)
     }
 
     /// Whether the request was read to its end, so that the next one can follow.
@@ -408,34 +377,6 @@ impl Conversation {
         Ok(kept)
     }
 
-    /// The flaw in what is reported, where the server has it.
-    fn reported(&self, response: Response<ResponseBody>) -> Result<Response<Outgoing>, Gone> {
-        let is_json =
-            response.headers().get("content-type").is_some_and(|kind| kind == "application/json");
-        let Some(Violation { flaw: Flaw::Report(change), .. }) =
-            self.server.violation.filter(|_| is_json)
-        else {
-            return Ok(response.map(Outgoing::Body));
-        };
-        let (mut parts, body) = response.into_parts();
-        let mut body = pin!(body);
-        let mut octets = Vec::new();
-        while let Some(frame) =
-            self.watch.drive(pin!(std::future::poll_fn(|cx| body.as_mut().poll_frame(cx))))?
-        {
-            let Some(data) = frame.ok().and_then(|frame| frame.into_data().ok()) else { break };
-            octets.extend_from_slice(&data);
-        }
-        if let Ok(mut value) = serde_json::from_slice(&octets) {
-            change(&mut value);
-            octets = value.to_string().into_bytes();
-        }
-        if parts.headers.contains_key("content-length") {
-            parts.headers.insert("content-length", HeaderValue::from(octets.len()));
-        }
-        Ok(Response::from_parts(parts, Outgoing::Whole(Some(octets.into()))))
-    }
-
     /// Ends the connection in order, and lets the client read all of the response first (RFC 9112, section 9.6).
     fn close(self) {
         if self.off(Switch::AnswersAfterClose) {
@@ -472,61 +413,4 @@ impl Conversation {
         }
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
-}
-
-/// The content of a response: the gateway's, or one that was rewritten by a flaw.
-pub(super) enum Outgoing {
-    Body(ResponseBody),
-    Whole(Option<bytes::Bytes>),
-}
-
-impl Body for Outgoing {
-    type Data = bytes::Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Error>>> {
-        match self.get_mut() {
-            Self::Body(body) => std::pin::Pin::new(body).poll_frame(cx),
-            Self::Whole(data) => {
-                std::task::Poll::Ready(data.take().map(|data| Ok(http_body::Frame::data(data))))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Body(body) => body.is_end_stream(),
-            Self::Whole(data) => data.is_none(),
-        }
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        match self {
-            Self::Body(body) => body.size_hint(),
-            Self::Whole(data) => {
-                http_body::SizeHint::with_exact(data.as_ref().map_or(0, bytes::Bytes::len) as u64)
-            }
-        }
-    }
-}
-
-/// The flaw of a gateway that does something else than it was asked to.
-fn rewrite(parts: &mut http::request::Parts, change: fn(&str) -> String) {
-    let script = parts.headers.get("x-play").and_then(|script| script.to_str().ok()).map(change);
-    if let Some(script) = script.and_then(|script| HeaderValue::try_from(script).ok()) {
-        parts.headers.insert("x-play", script);
-    }
-}
-
-/// The server's own answer to a failure: a status, and nothing of the application's.
-fn error_page(status: StatusCode, told: Option<&str>) -> Response<String> {
-    let reason = status.canonical_reason().unwrap_or("Error");
-    let text = format!("{} {reason}\n{}", status.as_u16(), told.unwrap_or_default());
-    let mut response = Response::new(text);
-    *response.status_mut() = status;
-    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
-    response
 }

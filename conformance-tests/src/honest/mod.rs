@@ -7,6 +7,7 @@
 mod connection;
 mod drive;
 pub(crate) mod fields;
+mod flawed;
 mod head;
 mod inbound;
 mod listener;

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body;
 
 use super::drive::{Gone, Watch};
@@ -145,6 +145,16 @@ impl Outbound<'_> {
         end.extend_from_slice(b"\r\n");
         end
     }
+}
+
+/// The server's own answer to a failure: a status, and nothing of the application's.
+pub(super) fn error_page(status: StatusCode, told: Option<&str>) -> Response<String> {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let text = format!("{} {reason}\n{}", status.as_u16(), told.unwrap_or_default());
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    response
 }
 
 /// An informational response.

@@ -12,8 +12,8 @@ use http::HeaderMap;
 use http_body::{Body, Frame};
 use rwgi::Error;
 
-use super::connection::Outgoing;
 use super::drive::Gone;
+use super::flawed::Outgoing;
 use super::outbound::{Framing, Outbound};
 use super::violation::Switch;
 

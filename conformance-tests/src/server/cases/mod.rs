@@ -32,13 +32,17 @@ macro_rules! case {
 }
 
 mod body;
+mod body_end;
 mod environ;
+mod environ_facts;
 mod http_connection;
+mod http_field_lines;
 mod http_framing;
 mod http_request;
 mod http_response;
 mod http_target;
 mod response;
+mod response_length;
 
 use super::case::Case;
 
@@ -46,9 +50,13 @@ use super::case::Case;
 pub fn all() -> impl Iterator<Item = &'static Case> {
     [
         environ::CASES,
+        environ_facts::CASES,
         response::CASES,
+        response_length::CASES,
         body::CASES,
+        body_end::CASES,
         http_request::CASES,
+        http_field_lines::CASES,
         http_target::CASES,
         http_framing::CASES,
         http_response::CASES,

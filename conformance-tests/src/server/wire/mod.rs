@@ -4,6 +4,7 @@
 //! deviation of the server's from the grammar is a failure with the octets that show it.
 
 mod connection;
+mod grammar;
 mod message;
 mod reader;
 mod transcript;
