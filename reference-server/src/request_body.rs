@@ -26,6 +26,8 @@ pub(crate) struct Content {
     /// The client waits for 100 (Continue) before it sends.
     expects: bool,
     asked: AtomicBool,
+    /// hyper has had a turn since it was asked, so that 100 (Continue) is out.
+    continued: AtomicBool,
     ended: AtomicBool,
     forbidden: AtomicBool,
     broken: AtomicBool,
@@ -63,12 +65,14 @@ pub(crate) fn input(
     let content = Arc::new(Content {
         expects,
         asked: AtomicBool::new(false),
+        continued: AtomicBool::new(false),
         ended: AtomicBool::new(false),
         forbidden: AtomicBool::new(false),
         broken: AtomicBool::new(false),
         left: Mutex::new(None),
     });
-    let body = RequestBody { incoming: Some(incoming), content: Arc::clone(&content) };
+    let body =
+        RequestBody { incoming: Some(incoming), content: Arc::clone(&content), waits: expects };
     (Input::from_body(body, length), content)
 }
 
@@ -91,6 +95,11 @@ impl Content {
             // No 100 (Continue) can be sent after the final head: who reads now would wait for what never comes.
             self.forbidden.store(true, Relaxed);
             return Poll::Ready(false);
+        }
+        if self.expects && !self.continued.swap(true, Relaxed) {
+            // Asked in this very turn: 100 (Continue) leaves before the head or not at all.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         // Where the application still holds the input it may yet read it to the end.
@@ -132,6 +141,8 @@ impl Left {
 struct RequestBody {
     incoming: Option<Incoming>,
     content: Arc<Content>,
+    /// The first read waits for a turn, in which a head that was committed before it comes to light.
+    waits: bool,
 }
 
 impl Body for RequestBody {
@@ -147,6 +158,10 @@ impl Body for RequestBody {
                 "the content is read after the response's head left and with 100 (Continue) unsent: the client will not send it",
             )
             .with_requirement("REQ-INPUT-20"))));
+        }
+        if std::mem::take(&mut self.waits) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         self.content.asked.store(true, Relaxed);
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
