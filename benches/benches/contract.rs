@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use benches::report::{self, Circumstances, Table};
 use benches::routes;
@@ -223,5 +224,14 @@ fn report_allocations(allocations: &[Allocations]) {
     }
 }
 
-criterion_group!(benches, contract);
+criterion_group! {
+    name = benches;
+    // Half a minute for the whole bench; `--measurement-time` asks for more.
+    config = Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(1))
+        .without_plots();
+    targets = contract
+}
 criterion_main!(benches);
