@@ -13,7 +13,7 @@ use crate::settings::{Problem, Problems, Settings, Value};
 /// Refuses requests for other hosts than the allowed ones with 400.
 ///
 /// An entry is a host name or an address in brackets, without scheme and port: `example.com`, `[::1]`. A leading dot takes the
-/// domain and everything below it (`.example.com`), `*` takes all. Names are compared without regard to case and to a final dot; the
+/// domain and everything below it (`.example.com`), `*` takes all, even a request that names no host (HTTP/1.0 may). Names are compared without regard to case and to a final dot; the
 /// port does not count.
 ///
 /// ```
@@ -83,10 +83,12 @@ impl<A: Application> AllowedHosts<A> {
         Ok(Self { inner: Arc::new(application), allowed })
     }
 
-    fn allows(&self, authority: &str) -> bool {
-        let Some(host) = host(authority) else { return false };
+    fn allows(&self, authority: Option<&str>) -> bool {
+        if self.allowed.iter().any(|allowed| allowed == "*") {
+            return true;
+        }
+        let Some(host) = authority.and_then(host) else { return false };
         self.allowed.iter().any(|allowed| match allowed.strip_prefix('.') {
-            _ if allowed == "*" => true,
             Some(domain) => {
                 host == domain
                     || host.strip_suffix(domain).is_some_and(|below| below.ends_with('.'))
@@ -132,7 +134,7 @@ fn host(authority: &str) -> Option<String> {
 
 impl<A: Application> Application for AllowedHosts<A> {
     async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
-        if !environ.authority().is_some_and(|authority| self.allows(authority)) {
+        if !self.allows(environ.authority()) {
             return Err(Error::client(
                 StatusCode::BAD_REQUEST,
                 format!("the host {:?} is not in ALLOWED_HOSTS", environ.authority()),

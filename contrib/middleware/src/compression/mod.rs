@@ -98,21 +98,14 @@ impl<A: Application> Application for Compression<A> {
         }
         let (mut head, body) = response.into_parts();
         let mut body = Gathered::ready(body, ONE_PIECE).await;
-        match body.whole() {
-            Some(content) if (content.len() as u64) < self.minimum => {}
-            Some(content) => {
-                let coded = recode::whole(Compressor::new(coding), &content)?;
-                if coded.len() < content.len() {
-                    change(&mut head.headers, coding);
-                    body.replace(coded);
-                }
-            }
-            None => {
-                change(&mut head.headers, coding);
-                let body = Recoded::new(body, Compressor::new(coding));
-                return start_response.forward(http::Response::from_parts(head, body));
-            }
-        }
+        // From here on the content is coded whatever it comes to, so that a HEAD, which does not see it, can say the same.
+        change(&mut head.headers, coding);
+        let compressor = Compressor::new(coding);
+        let Some(content) = body.whole() else {
+            let body = Recoded::new(body, compressor);
+            return start_response.forward(http::Response::from_parts(head, body));
+        };
+        body.replace(recode::whole(compressor, &content)?);
         start_response.forward(http::Response::from_parts(head, body))
     }
 

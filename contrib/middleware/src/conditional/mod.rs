@@ -13,6 +13,7 @@ use http::header::{
     ETAG,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body::Body;
 use rwgi::{Application, Environ, Finished, ResponseBody, Result, ServerInfo, StartResponse};
 use sha2::{Digest, Sha256};
 
@@ -22,8 +23,8 @@ use crate::through;
 
 /// Answers conditional requests: 304 to a client that has the content, 412 to one that has it in another state.
 ///
-/// It judges by the application's ETag and Last-Modified. Where a GET is answered without an ETag, and the whole content is ready at
-/// once and small enough, it makes one of the content (its SHA-256, shortened to 128 bits), unless `Cache-Control` says
+/// It judges by the application's ETag and Last-Modified. Where a GET is answered without an ETag, and the whole content is known, ready
+/// at once and small enough, it makes one of the content (its SHA-256, shortened to 128 bits), unless `Cache-Control` says
 /// `no-store`.
 ///
 /// ```
@@ -76,7 +77,12 @@ impl<A: Application> Application for ConditionalGet<A> {
         if response.status() != StatusCode::OK {
             return start_response.forward(response);
         }
-        let hashed = self.hashed.filter(|_| get && may_be_hashed(response.headers()));
+        // A stream stays one: only what comes with its length is looked at.
+        let length = response.body().size_hint().exact();
+        let hashed = self.hashed.filter(|limit| {
+            get && length.is_some_and(|length| length <= *limit as u64)
+                && may_be_hashed(response.headers())
+        });
         if let Some(limit) = hashed {
             let (mut head, body) = response.into_parts();
             let mut body = Gathered::ready(body, limit).await;
@@ -103,7 +109,7 @@ fn answer<B>(
     start_response: StartResponse,
 ) -> Result<Finished>
 where
-    B: http_body::Body + Send + 'static,
+    B: Body + Send + 'static,
     B::Error: Into<rwgi::BoxError>,
 {
     let verdict = conditions
