@@ -70,7 +70,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
                 break;
             }
             if stage == Stage::Kill {
-                return Poll::Ready(End::Killed);
+                return Poll::Ready(End::killed(state));
             }
             if stage > seen {
                 seen = stage;

@@ -133,7 +133,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
             let went_on = running.poll(cx);
             let stage = shared.stop.stage();
             if stage == Stage::Kill {
-                return Poll::Ready(End::Killed);
+                return Poll::Ready(End::killed(state));
             }
             if stage > seen {
                 seen = stage;

@@ -57,6 +57,16 @@ enum End {
     Killed,
 }
 
+impl End {
+    /// The period of grace is over; exchanges under way are aborted, which is noted before hyper drops them.
+    fn killed(state: &State) -> Self {
+        if state.phase() == Phase::Busy {
+            state.set(ABORTED);
+        }
+        Self::Killed
+    }
+}
+
 /// Serves one connection to its end.
 pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared: Arc<Shared<A>>) {
     let Some((protocol, octets)) = sniff(&mut transport, &shared).await else { return };
@@ -111,7 +121,7 @@ async fn close<T: Transport, A>(
             return;
         }
         End::Killed => {
-            if state.phase() == Phase::Busy || socket.is_blocked() {
+            if state.has(ABORTED) || socket.is_blocked() {
                 socket.transport.reset_on_drop();
             }
             return;

@@ -233,6 +233,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         end
     }
 
+    /// Takes what was read ahead.
+    pub fn take_read(&mut self) -> Vec<u8> {
+        self.read.drain(..).collect()
+    }
+
     async fn fill(&mut self) -> Result<(), End> {
         let mut octets = vec![0; 16 * 1024];
         match within("the server to write or close", self.stream.read(&mut octets)).await {

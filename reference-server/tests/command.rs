@@ -1,0 +1,108 @@
+//! The `rwgi` command as a person or a supervisor meets it: what it prints, how it ends.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+
+mod support;
+
+use std::process::Output;
+
+use support::command::{Rwgi, command};
+use support::{Client, End};
+
+async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = command();
+    command.args(arguments).envs(environment.iter().copied());
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    support::within("the command to end", run).await.unwrap()
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8(octets.to_vec()).unwrap()
+}
+
+// Evidence: REQ-LIFE-13
+#[tokio::test]
+async fn either_signal_ends_it_well() {
+    for signal in ["TERM", "INT"] {
+        let rwgi = Rwgi::start().await;
+        let mut idle = Client::connect(rwgi.address).await;
+        assert_eq!(idle.get("/plaintext").await.text(), "Hello, World!");
+        rwgi.signal(signal);
+        assert_eq!(idle.ends().await, End::Closed);
+        let (status, said) = rwgi.ended().await;
+        assert_eq!(status.code(), Some(0), "{signal}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+// Evidence: REQ-LIFE-07, REQ-LIFE-13
+#[tokio::test]
+async fn an_exchange_ends_before_the_process() {
+    let rwgi = Rwgi::start().await;
+    let mut client = Client::connect(rwgi.address).await;
+    client.send("GET /stream?n=20&interval=50 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.head().await.unwrap();
+    rwgi.signal("TERM");
+    let mut chunks = 0;
+    while !client.chunk().await.unwrap().is_empty() {
+        chunks += 1;
+    }
+    assert!(chunks >= 20, "{chunks}");
+    assert_eq!(rwgi.ended().await.0.code(), Some(0));
+}
+
+// Evidence: REQ-LIFE-13
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_and_not_well() {
+    let rwgi = Rwgi::start().await;
+    let mut client = Client::connect(rwgi.address).await;
+    client.send("GET /stream?n=1000&interval=1000 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.head().await.unwrap();
+    rwgi.signal("TERM");
+    // The first has been taken in when the door is closed.
+    support::within("the door to close", async {
+        while tokio::net::TcpStream::connect(rwgi.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    rwgi.signal("TERM");
+    let (status, said) = rwgi.ended().await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("second signal"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert_ne!(client.rest().await.1, End::Framed);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_one_clear_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for output in
+        [run(&["--bind", &address], &[]).await, run(&[], &[("RWGI_BIND", &address)]).await]
+    {
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains(&address) && said.contains("port 0"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn bad_addresses_and_flags_say_what_is_right() {
+    for address in ["nonsense", "127.0.0.1", "127.0.0.1:99999", "", "192.0.2.1:0"] {
+        let output = run(&["--bind", address], &[]).await;
+        let said = text(&output.stderr);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{address}: {said}");
+        assert!(!said.contains("panicked"), "{address}: {said}");
+        if output.status.code() == Some(1) {
+            assert_eq!(said.lines().count(), 1, "{address}: {said}");
+        }
+    }
+    let output = run(&["--no-such-flag"], &[]).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--no-such-flag"));
+    let output = run(&["--help"], &[]).await;
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("--bind"));
+}

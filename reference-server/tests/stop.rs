@@ -1,0 +1,255 @@
+//! Stopping and starting, within the process: what ends when, and who is told.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::StatusCode;
+use rwgi::{Application, Environ, Finished, OutcomeKind, ServerInfo, StartResponse};
+use rwgi_server::{Config, Server};
+use support::pipes::{pipes, serve_on_pipes};
+use support::{Client, Count, End, connect, counting, serve, serve_with, within};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// What happened, in order.
+#[derive(Clone, Debug, Default)]
+struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Diary {
+    fn note(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+
+    fn read(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Notes what it lives through; `/wait` waits for the gate, `/stream` after its first piece.
+#[derive(Clone, Debug)]
+struct Living {
+    diary: Diary,
+    gate: Arc<Semaphore>,
+    entered: Arc<Semaphore>,
+    startup: fn() -> rwgi::Result<()>,
+}
+
+impl Living {
+    fn new() -> Self {
+        Self {
+            diary: Diary::default(),
+            gate: Arc::new(Semaphore::new(0)),
+            entered: Arc::new(Semaphore::new(0)),
+            startup: || Ok(()),
+        }
+    }
+
+    async fn pass_gate(&self) {
+        self.entered.add_permits(1);
+        self.gate.acquire().await.unwrap().forget();
+    }
+
+    /// Until an exchange has come to the gate.
+    async fn at_gate(&self) {
+        within("the application to wait", self.entered.acquire()).await.unwrap().forget();
+    }
+}
+
+impl Application for Living {
+    async fn call(&self, environ: Environ, mut start: StartResponse) -> rwgi::Result<Finished> {
+        self.diary.note(environ.path_info());
+        let diary = self.diary.clone();
+        start.on_complete(move |outcome| diary.note(format!("{:?}", outcome.kind())));
+        match environ.path_info() {
+            "/wait" => {
+                self.pass_gate().await;
+                start.respond(StatusCode::OK, (), "waited")
+            }
+            "/stream" => {
+                let mut body = start.start(StatusCode::OK, ())?;
+                body.write("first").await?;
+                body.flush().await?;
+                self.pass_gate().await;
+                body.write("second").await?;
+                body.finish()
+            }
+            _ => start.respond(StatusCode::OK, (), "here"),
+        }
+    }
+
+    async fn startup(&self, _: &ServerInfo) -> rwgi::Result<()> {
+        self.diary.note("startup");
+        (self.startup)()
+    }
+
+    async fn shutdown(&self) {
+        self.diary.note("shutdown");
+    }
+}
+
+fn request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+// Evidence: REQ-LIFE-01, REQ-LIFE-06, REQ-LIFE-07, REQ-LIFE-09, REQ-LIFE-11, REQ-EXCH-10
+#[tokio::test]
+async fn exchanges_end_and_then_the_application() {
+    let application = Living::new();
+    let server = serve(application.clone()).await;
+    let address = server.address().unwrap();
+    let mut waiting = connect(&server).await;
+    let mut streaming = connect(&server).await;
+    // What is pipelined behind the last answer is not answered.
+    waiting.send(request("/wait") + &request("/never")).await;
+    application.at_gate().await;
+    streaming.send(request("/stream")).await;
+    application.at_gate().await;
+    let stop = tokio::spawn(server.stop());
+    // The door is closed as soon as nobody is let in.
+    within("the listener to close", async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(!application.diary.read().contains(&"shutdown".to_owned()));
+    application.gate.add_permits(2);
+    let response = waiting.response().await;
+    assert_eq!((response.text(), response.closes()), ("waited", true));
+    let response = streaming.response().await;
+    assert_eq!((response.text(), response.end), ("firstsecond", End::Framed));
+    assert_eq!(waiting.ends().await, End::Closed);
+    assert_eq!(streaming.ends().await, End::Closed);
+    drop((waiting, streaming));
+    within("the server to stop", stop).await.unwrap().unwrap();
+    let diary = application.diary.read();
+    assert_eq!(diary.first().unwrap(), "startup");
+    assert_eq!(diary.last().unwrap(), "shutdown");
+    assert_eq!(diary.iter().filter(|line| *line == "Completed").count(), 2);
+    assert_eq!(diary.len(), 6, "{diary:?}");
+}
+
+// Evidence: REQ-LIFE-08
+#[tokio::test(start_paused = true)]
+async fn idle_connections_close_at_once() {
+    let (dial, server) = serve_on_pipes(Living::new(), Config::default()).await;
+    let mut silent = dial.connect();
+    let mut idle = dial.connect();
+    assert_eq!(idle.request(request("/")).await.status, 200);
+    let start = Instant::now();
+    let stop = tokio::spawn(server.stop());
+    assert_eq!(silent.ends().await, End::Closed);
+    assert_eq!(idle.ends().await, End::Closed);
+    stop.await.unwrap().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+// Evidence: REQ-LIFE-10, REQ-LIFE-11, REQ-EXCH-12, REQ-ERR-10
+#[tokio::test]
+async fn what_outlasts_the_grace_is_aborted_visibly() {
+    let application = Living::new();
+    let config = Config { grace: Duration::ZERO, ..Config::default() };
+    let server = serve_with(application.clone(), config).await;
+    let mut clients: Vec<Client<TcpStream>> = Vec::new();
+    for (path, version) in [("/wait", "1.1"), ("/stream", "1.1"), ("/stream", "1.0")] {
+        let mut client = connect(&server).await;
+        client.send(format!("GET {path} HTTP/{version}\r\nHost: a\r\n\r\n")).await;
+        application.at_gate().await;
+        clients.push(client);
+    }
+    let error = within("the server to stop", server.stop()).await.unwrap_err();
+    assert!(error.to_string().contains("3 connection"), "{error}");
+    for client in &mut clients {
+        assert_eq!(client.rest().await.1, End::Reset);
+    }
+    let diary = application.diary.read();
+    assert_eq!(diary.iter().filter(|line| *line == "Cancelled").count(), 3, "{diary:?}");
+    assert_eq!(diary.last().unwrap(), "shutdown");
+}
+
+// Evidence: REQ-LIFE-10
+#[tokio::test(start_paused = true)]
+async fn the_grace_is_as_long_as_configured() {
+    let application = Living::new();
+    let config = Config { grace: Duration::from_secs(7), ..Config::default() };
+    let (dial, server) = serve_on_pipes(application.clone(), config).await;
+    let mut client = dial.connect();
+    client.send(request("/wait")).await;
+    application.at_gate().await;
+    let start = Instant::now();
+    server.stop().await.unwrap_err();
+    assert_eq!(start.elapsed().as_secs(), 7);
+    assert_eq!(client.ends().await, End::Closed);
+}
+
+// Evidence: REQ-LIFE-02, REQ-LIFE-03, REQ-LIFE-04, REQ-LIFE-12
+#[tokio::test]
+async fn a_failed_startup_stops_before_anything_is_accepted() {
+    let failures: [fn() -> rwgi::Result<()>; 2] =
+        [|| Err(rwgi::Error::application("no database")), || panic!("no database")];
+    for startup in failures {
+        let application = Living { startup, ..Living::new() };
+        let (dial, listener) = pipes();
+        let mut client = dial.connect();
+        client.send(request("/")).await;
+        let server = Server::new(application.clone());
+        let error = server.start_on([listener]).await.unwrap_err();
+        assert!(error.to_string().contains("startup"), "{error}");
+        assert!(error.to_string().contains("no database"), "{error}");
+        assert_eq!(client.ends().await, End::Closed);
+        assert_eq!(application.diary.read(), ["startup"]);
+    }
+}
+
+// Evidence: REQ-LIFE-02, REQ-LIFE-05
+#[tokio::test]
+async fn one_application_on_many_addresses() {
+    let application = Living::new();
+    let server = Server::new(application.clone()).bind("127.0.0.1:0").bind("127.0.0.1:0");
+    let server = server.start().await.unwrap();
+    let addresses: Vec<_> =
+        server.endpoints().iter().filter_map(rwgi::Endpoint::socket_addr).collect();
+    assert_eq!(addresses.len(), 2);
+    for address in addresses {
+        assert_ne!(address.port(), 0);
+        assert_eq!(Client::connect(address).await.request(request("/")).await.text(), "here");
+    }
+    server.stop().await.unwrap();
+    let diary = application.diary.read();
+    assert_eq!(diary.iter().filter(|line| *line == "startup").count(), 1);
+    assert_eq!(diary.iter().filter(|line| *line == "shutdown").count(), 1);
+}
+
+#[tokio::test]
+async fn no_more_connections_than_configured_are_served_at_once() {
+    let count = Count::default();
+    let config = Config { connections: 2, ..Config::default() };
+    let server = serve_with(counting(&count), config).await;
+    let mut first = connect(&server).await;
+    let mut second = connect(&server).await;
+    assert_eq!(first.get("/1").await.status, 200);
+    assert_eq!(second.get("/2").await.status, 200);
+    // In the kernel's queue; served when a place is free.
+    let mut third = connect(&server).await;
+    third.send(request("/3")).await;
+    assert_eq!(first.get("/1").await.status, 200);
+    assert_eq!(count.get(), 3);
+    drop(first);
+    assert_eq!(third.response().await.text(), "/3");
+    // A server with no free place stops all the same.
+    let fourth = connect(&server).await;
+    within("the server to stop", server.stop()).await.unwrap();
+    drop(fourth);
+}
+
+#[test]
+fn outcomes_have_names() {
+    // The diary depends on them.
+    assert_eq!(format!("{:?}", OutcomeKind::Cancelled), "Cancelled");
+    assert_eq!(format!("{:?}", OutcomeKind::Completed), "Completed");
+}
