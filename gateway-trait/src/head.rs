@@ -4,7 +4,7 @@
 //! room validates it a second time: final status, no connection field, at most one numeric Content-Length.
 
 use http::header::CONTENT_LENGTH;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use crate::fields::{IntoFields, IntoName, IntoValue, refuse_connection_field};
 use crate::{Error, Result};
@@ -66,7 +66,7 @@ impl ResponseHead {
         Ok(head)
     }
 
-    /// Takes over the head of an [`http::Response`], without its fields being copied.
+    /// Takes over the head of an [`http::Response`], without its fields being copied; its version is dropped.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -83,6 +83,8 @@ impl ResponseHead {
             // Said twice with the same value is said once (RFC 9110, section 8.6).
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
+        // The version is that of a connection, and an upstream's is not ours.
+        parts.version = Version::default();
         Ok(Self { parts, content_length: declared })
     }
 

@@ -106,7 +106,9 @@ impl StartResponse {
 
     /// Answers with a body that the server pulls: for tower, proxies, files, and what an inner [`Exchange`](crate::Exchange) gave.
     ///
-    /// The response leaves when the application returns. The body's trailers and errors are passed on.
+    /// The response leaves when the application returns, and only then is the body pulled. Its trailers are passed on, and its errors cut
+    /// the response (REQ-ERR-09). An exact size that it reports becomes the Content-Length (REQ-BODY-14). The chunk that completes a
+    /// known length is given once the body said that it has ended, so that a surplus or a late error can still be shown.
     ///
     /// # Errors
     /// What [`ResponseHead::from_parts`] refuses; a declared Content-Length that the body's own exact length contradicts.
@@ -128,6 +130,9 @@ impl StartResponse {
             ))
             .with_requirement(if exact < declared { "REQ-BODY-12" } else { "REQ-BODY-13" }));
         }
+        if body.is_end_stream() && declared.is_none_or(|declared| declared == 0) {
+            return self.respond_with(head, Bytes::new());
+        }
         let mut body = Some(body);
         // A body that comes from an exchange, unread and of the length that is declared, needs no second box and no second count.
         let inner = (&mut body as &mut dyn Any)
@@ -137,7 +142,7 @@ impl StartResponse {
         let whole = match (inner, body) {
             (Some(inner), _) => Some(Whole::Inner(inner)),
             (None, Some(body)) => {
-                Some(Whole::Pull(Box::pin(Adapter::new(body, Fault::Application))))
+                Some(Whole::Pull(Box::pin(Adapter::new(body, Fault::Application)), exact))
             }
             (None, None) => None,
         };
@@ -163,6 +168,7 @@ impl StartResponse {
         }
         let mut head = ResponseHead::default();
         fields.append_to(&mut head)?;
+        self.slot.lock().check_open()?;
         if !self.slot.inform(status, head.fields().clone()) {
             return Err(Error::unsupported("informational"));
         }

@@ -117,6 +117,53 @@ fn a_panic_of_the_body_cuts_the_message_and_nothing_else() {
     assert_eq!(log.told(), (OutcomeKind::Failed, Some(200), 2));
 }
 
+// Evidence: REQ-ERR-08, REQ-ERR-13
+#[test]
+fn a_panic_of_the_body_is_contained_wherever_it_comes() {
+    for declared in [None, Some(4)] {
+        let log = Log::default();
+        let app = forwarding(&log, declared, || Script::data(&["ab", "cd"]).rude());
+        match run(app, get()) {
+            Ok(ran) => assert!(ran.error.is_some()),
+            Err(error) => assert_eq!(error.fault(), Fault::Application),
+        }
+        assert_eq!(log.one().kind(), OutcomeKind::Failed);
+    }
+}
+
+#[test]
+fn an_empty_body_is_over_before_it_is_asked() {
+    let poller = Poller::new();
+    let log = Log::default();
+    let watched = log.clone();
+    let response = respond(
+        &poller,
+        move |_: Environ, mut start: StartResponse| {
+            watched.watch(&mut start);
+            async move { start.forward(Response::new(Full::<Bytes>::default())) }
+        },
+        get(),
+    );
+    assert!(response.body().is_end_stream());
+    assert_eq!(response.body().size_hint().exact(), Some(0));
+    assert_eq!(log.told(), (OutcomeKind::Completed, Some(200), 0));
+}
+
+#[test]
+fn the_version_of_an_upstream_is_its_own_affair() {
+    for version in [http::Version::HTTP_10, http::Version::HTTP_2, http::Version::HTTP_3] {
+        let ran = run(
+            move |_: Environ, start: StartResponse| async move {
+                let response = Response::builder().version(version).body(String::from("x"))?;
+                start.forward(response)
+            },
+            get(),
+        )
+        .unwrap();
+        assert_eq!(ran.head.version, http::Version::HTTP_11);
+    }
+}
+
 // Evidence: REQ-EXCH-11
 #[test]
 fn a_body_whose_last_byte_was_taken_is_complete_even_if_nobody_asks_for_its_end() {

@@ -162,6 +162,7 @@ fn a_callback_registered_after_the_end_runs_at_once() {
         log.watch(&mut start);
         let kind = if fails { OutcomeKind::Failed } else { OutcomeKind::Cancelled };
         assert_eq!(log.one().kind(), kind);
+        assert_ne!(start.inform(status(103), ()).unwrap_err().status(), 501);
         // What is left to do with it leads nowhere and harms nobody.
         let _finished = start.respond(StatusCode::OK, (), "late").unwrap();
     }

@@ -117,7 +117,8 @@ impl Environ {
     /// Moves `prefix` from the head of `path_info` to the end of `script_name`, where it ends with a segment; gives
     /// whether it did.
     ///
-    /// Both stay raw, and together they stay the path (REQ-ENV-03, REQ-ENV-06).
+    /// The empty prefix and `/` are the root of what is left: they move nothing, and give `true` except for `*`. Both parts stay raw, and
+    /// together they stay the path (REQ-ENV-03, REQ-ENV-06).
     pub fn shift_path(&mut self, prefix: &str) -> bool {
         match path::mount_length(self.path_info(), prefix) {
             Some(length) => {

@@ -198,8 +198,7 @@ impl Body for ResponseBody {
             | Source::Pull(Pull { expected: Some(length), sent, .. }) => {
                 SizeHint::with_exact(length - sent.min(length))
             }
-            Source::Pull(pull) => pull.size_hint(),
-            Source::Stream(_) | Source::Cut { .. } => SizeHint::default(),
+            Source::Stream(_) | Source::Pull(_) | Source::Cut { .. } => SizeHint::default(),
         }
     }
 }

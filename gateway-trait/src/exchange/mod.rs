@@ -239,8 +239,8 @@ fn whole(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
         return Ok(discarded(given, written, head, completion));
     }
     let body = match given {
-        Some(Whole::Pull(body)) => {
-            let expected = head.content_length().or_else(|| body.size_hint().exact());
+        Some(Whole::Pull(body, exact)) => {
+            let expected = head.content_length().or(exact);
             ResponseBody::pull(body, expected, completion)
         }
         Some(Whole::Inner(mut inner)) => {
@@ -268,8 +268,7 @@ fn discarded(
     completion: Completion,
 ) -> Response<ResponseBody> {
     let length = match given {
-        Some(Whole::Pull(body)) => {
-            let exact = body.size_hint().exact();
+        Some(Whole::Pull(body, exact)) => {
             drop_quietly(body);
             exact
         }

@@ -1,14 +1,14 @@
 //! The forwarded body: pulled on demand, and held to what was declared.
 //!
 //! Rules of this room: the frame that completes the expected length is given only after the body's end was seen, so that a
-//! surplus or a late failure still cuts the message; a panic of the body is an error of it.
+//! surplus or a late failure still cuts the message; the body is asked inside of one fence only, where a panic is an error of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Frame, SizeHint};
+use http_body::Frame;
 
 use super::{drop_quietly, panicked};
 use crate::fields::check_trailers;
@@ -24,6 +24,8 @@ pub(super) struct Pull {
     seen: u64,
     /// Those of them that were passed on.
     pub(super) sent: u64,
+    /// The body says that nothing comes after what it gave last.
+    at_end: bool,
     /// The completing chunk, until the end is seen.
     held: Bytes,
     trailers: Option<HeaderMap>,
@@ -31,7 +33,15 @@ pub(super) struct Pull {
 
 impl Pull {
     pub(super) fn new(body: BoxBody, expected: Option<u64>) -> Self {
-        Self { body: Some(body), expected, seen: 0, sent: 0, held: Bytes::new(), trailers: None }
+        Self {
+            body: Some(body),
+            expected,
+            seen: 0,
+            sent: 0,
+            at_end: false,
+            held: Bytes::new(),
+            trailers: None,
+        }
     }
 
     pub(super) fn poll_frame(
@@ -49,7 +59,7 @@ impl Pull {
                     self.count(data.len())?;
                     if self.expected == Some(self.seen) {
                         self.held = data;
-                        if self.body.as_ref().is_some_and(|body| body.is_end_stream()) {
+                        if self.at_end {
                             self.end()?;
                         }
                     } else {
@@ -74,7 +84,13 @@ impl Pull {
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx)))
+        let at_end = &mut self.at_end;
+        let poll = AssertUnwindSafe(|| {
+            let frame = body.as_mut().poll_frame(cx);
+            *at_end = frame.is_ready() && body.is_end_stream();
+            frame
+        });
+        catch_unwind(poll)
             .unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked("the forwarded body", &*panic)))))
     }
 
@@ -113,15 +129,8 @@ impl Pull {
 
     /// Whether nothing more will come.
     pub(super) fn is_spent(&self) -> bool {
-        let ended = match &self.body {
-            Some(body) => self.expected.is_none() && body.is_end_stream(),
-            None => true,
-        };
+        let ended = self.body.is_none() || (self.at_end && self.expected.is_none());
         ended && self.held.is_empty() && self.trailers.is_none()
-    }
-
-    pub(super) fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map(|body| body.size_hint()).unwrap_or_default()
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) type InformationalSink = Box<dyn FnMut(StatusCode, HeaderMap) + Send>
 /// What the application gave as its answer in one step.
 pub(crate) enum Whole {
     Bytes(Bytes),
-    Pull(BoxBody),
+    /// A forwarded body, and the exact size that it reported.
+    Pull(BoxBody, Option<u64>),
     /// The response of an inner exchange, passed on as it is.
     Inner(ResponseBody),
 }

@@ -15,6 +15,7 @@ pub(crate) struct Script {
     frames: VecDeque<io::Result<Frame<Bytes>>>,
     panics: bool,
     exact: Option<u64>,
+    rude: bool,
 }
 
 impl Script {
@@ -48,6 +49,11 @@ impl Script {
         self
     }
 
+    /// Panics where a panic is least expected, before its last frame.
+    pub(crate) fn rude(self) -> Self {
+        Self { rude: true, ..self }
+    }
+
     pub(crate) fn of_exactly(self, length: u64) -> Self {
         Self { exact: Some(length), ..self }
     }
@@ -64,6 +70,11 @@ impl Body for Script {
         let next = self.frames.pop_front();
         assert!(next.is_some() || !self.panics, "the body panics");
         Poll::Ready(next)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        assert!(!self.rude || self.frames.len() > 1, "is_end_stream panics");
+        false
     }
 
     fn size_hint(&self) -> SizeHint {
