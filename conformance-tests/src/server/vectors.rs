@@ -176,15 +176,39 @@ fn has_default_limits(talk: &Talk<'_>) -> bool {
 
 fn run(vector: &Vector, talk: &mut Talk<'_>) -> Held {
     let mut wire = talk.connect()?;
-    let mut expected = vector.expect.iter();
+    let mut due = vector.expect.iter();
+    send(vector, &mut wire, &mut due)?;
+    let mut refused = false;
+    for expected in due {
+        refused = verdict(expected, &mut wire)?;
+        if refused {
+            break;
+        }
+    }
+    let by_choice = refused && matches!(vector.expect.last(), Some(Expected::Either(_)));
+    match vector.after {
+        After::Open if !by_choice => wire.still_open(),
+        After::Close => wire.ended().map(drop),
+        After::Open | After::Any if vector.half_close => wire.ended().map(drop),
+        After::Open | After::Any => wire.nothing_more(),
+    }
+}
+
+/// Sends the pieces; responses that come before an awaited 100 are judged on the way.
+fn send(vector: &Vector, wire: &mut Wire, due: &mut std::slice::Iter<'_, Expected>) -> Held {
     for piece in &vector.bytes {
         match piece {
             Piece::Text(text) => wire.send_octets(&octets(text))?,
             Piece::Repeat { repeat, times } => wire.send_octets(&octets(repeat).repeat(*times))?,
             Piece::Await { r#await } => {
-                // Responses to the requests before come first.
                 while wire.peek_status()? >= 200 {
-                    verdict(expected.next().ok_or_else(no_more)?, &mut wire)?;
+                    if due.len() <= 1 {
+                        // The final response instead of 100: the rest of the request is not sent.
+                        return Ok(());
+                    }
+                    if let Some(expected) = due.next() {
+                        verdict(expected, wire)?;
+                    }
                 }
                 wire.await_interim(*r#await)?;
             }
@@ -195,25 +219,15 @@ fn run(vector: &Vector, talk: &mut Talk<'_>) -> Held {
     if vector.half_close {
         wire.finish_sending();
     }
-    for expected in expected {
-        verdict(expected, &mut wire)?;
-    }
-    match vector.after {
-        After::Open => wire.still_open(),
-        After::Close => wire.ended().map(drop),
-        After::Any => Ok(()),
-    }
-}
-
-fn no_more() -> Failure {
-    Failure::new("100 (Continue)", "a final response instead")
+    Ok(())
 }
 
 fn octets(text: &str) -> Vec<u8> {
     text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
 }
 
-fn verdict(expected: &Expected, wire: &mut Wire) -> Held {
+/// Judges the next response; whether it was a refusal.
+fn verdict(expected: &Expected, wire: &mut Wire) -> Held<bool> {
     let silent_fits = |expected: &Expected| matches!(expected, Expected::Fail(_));
     let may_be_silent = match expected {
         Expected::Either(choices) => choices.iter().any(silent_fits),
@@ -231,8 +245,14 @@ fn verdict(expected: &Expected, wire: &mut Wire) -> Held {
         _ => String::new(),
     };
     match wire.response_or_end(&method)? {
-        Some(response) => fits(expected, &response),
-        None => check(may_be_silent, describe(expected), "the connection ended without a response"),
+        Some(response) => {
+            fits(expected, &response)?;
+            Ok(!response.is_of_application())
+        }
+        None => {
+            let found = "the connection ended without a response";
+            check(may_be_silent, describe(expected), found).map(|()| true)
+        }
     }
 }
 
@@ -243,6 +263,9 @@ fn fits(expected: &Expected, response: &Response) -> Held {
             let by_server = !response.is_of_application();
             let right = by_server && statuses.contains(&response.head.status);
             let by = if by_server { "" } else { ", of the application" };
+            if matches!(expected, Expected::Reject(_)) && !response.interim.is_empty() {
+                return Err(Failure::new("no interim response before a refusal", "one"));
+            }
             check(right, describe(expected), format!("status {}{by}", response.head.status))
         }
         Expected::Either(choices) => {
@@ -320,13 +343,18 @@ fn accepts(accepted: &Accepted, response: &Response) -> Held {
         let found = listed(&report["fields"], name);
         check(found.is_empty(), format!("no field {name}"), format!("{found:?}"))?;
     }
-    for (name, values) in accepted.trailers.iter().flatten() {
-        let found = listed(&report["trailers"], name);
-        check(
-            found == *values,
-            format!("the trailer {name} with {values:?}"),
-            format!("{found:?}"),
-        )?;
+    if let Some(trailers) = &accepted.trailers {
+        for (name, values) in trailers {
+            let found = listed(&report["trailers"], name);
+            check(
+                found == *values,
+                format!("the trailer {name} with {values:?}"),
+                format!("{found:?}"),
+            )?;
+        }
+        let lines: usize = trailers.values().map(Vec::len).sum();
+        let found = report["trailers"].as_array().map_or(0, Vec::len);
+        check(found == lines, format!("{lines} trailer lines"), found)?;
     }
     Ok(())
 }

@@ -159,7 +159,7 @@ pub(super) const CASES: &[Case] = &[
         |talk| {
             let mut wire = talk.connect()?;
             talk.control(&mut wire)?;
-            let response = wire.request("GET / HTTP/1.1\r\nHost: a b\r\n\r\n")?;
+            let response = wire.request("GET / HTTP/1.1\r\nHost: {host}\r\nX Test: a\r\n\r\n")?;
             response.status(400)?;
             is_date(response.head.one("date"))
         },

@@ -231,6 +231,15 @@ impl Wire {
         }
     }
 
+    /// Fails if octets have arrived that belong to no response that was read.
+    ///
+    /// # Errors
+    /// They have.
+    pub fn nothing_more(&mut self) -> Held {
+        let found = format!("\"{}\"", super::escape(&self.buffer));
+        check(self.buffer.is_empty(), "nothing after the last response", found)
+    }
+
     /// Lets the server have this time, or less if it sends something or ends the connection: whether it did.
     ///
     /// # Errors
