@@ -77,9 +77,9 @@ impl Client<TcpStream> {
         socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 
-    /// Makes the kernel hold little for this client.
+    /// Makes the kernel hold little for this client; not so little that its window opens in crumbs.
     pub fn narrow(&self) {
-        socket2::SockRef::from(&self.stream).set_recv_buffer_size(4096).unwrap();
+        socket2::SockRef::from(&self.stream).set_recv_buffer_size(256 * 1024).unwrap();
     }
 }
 
