@@ -13,6 +13,11 @@ use rwgi_conformance::server::{Case, Verdict, application, cases, judge, prepare
 fn complaint(case: &Case) -> Option<String> {
     // A violation that makes a server silent is found by waiting: the wait is short here.
     let deadline = Duration::from_millis(1500);
+    let (subject, _running) = prepare(Arc::new(Honest::default()), deadline).ok()?;
+    let judged = judge(case, &subject);
+    if judged.verdict != Verdict::Held {
+        return Some(format!("{} does not hold on honest: {}", case.id, judged.explanation()));
+    }
     let server = Honest::with(case.violation);
     let (subject, _running) = prepare(Arc::new(server), deadline).ok()?;
     let judged = judge(case, &subject);

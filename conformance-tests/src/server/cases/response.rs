@@ -223,6 +223,7 @@ pub(super) const CASES: &[Case] = &[
         |talk| {
             let response = talk.play("field content-length=5 content-length=5; respond hello")?;
             response.body("hello")?;
+            response.head.field("x-application", "rwgi-conformance")?;
             response.head.field("content-length", "5")
         },
         Violation::script("refuses it", |script| script
