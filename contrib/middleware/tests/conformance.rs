@@ -2,6 +2,7 @@
 //!
 //! Rules of this room: each middleware is judged as middleware (what it must pass on) and as an application (around one that conforms), and
 //! where it does something only for certain requests, with those requests as well.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 use std::time::Duration;
 

@@ -77,14 +77,17 @@ fn site(origin: &str, asked: &Asked) -> impl Application {
     let open = listed().with("CORS_EXPOSE_HEADERS", ["x-total"]);
     let closed = Settings::new().with("CORS_ALLOWED_ORIGINS", ["http://elsewhere.example"]);
     let secret = listed().with("CORS_ALLOW_CREDENTIALS", true);
-    let private = listed().with("CORS_ALLOW_PRIVATE_NETWORK", true);
+    let private = listed()
+        .with("CORS_ALLOW_PRIVATE_NETWORK", true)
+        .with("CORS_ALLOW_HEADERS", ["access-control-request-private-network"])
+        .with("CORS_EXPOSE_HEADERS", ["access-control-allow-private-network"]);
     let part = |settings: &Settings| Cors::new(telling(asked), settings).unwrap();
     UrlMap::new()
         .mount("/open", part(&open))
         .mount("/closed", part(&closed))
         .mount("/secret", part(&secret))
         .mount("/private", part(&private))
-        .mount("/hand-set", hand_set)
+        .mount("/hand-set", crate::cors_by_hand::application)
         .mount("/jsonp", Jsonp::new(json))
 }
 
@@ -117,12 +120,6 @@ fn telling(asked: &Asked) -> impl Application {
             start.respond(StatusCode::OK, fields, told)
         }
     }
-}
-
-/// The variant without middleware: the application says itself who may read.
-async fn hand_set(_: Environ, start: StartResponse) -> rwgi::Result<Finished> {
-    let fields = [("content-type", "text/plain"), ("access-control-allow-origin", "*")];
-    start.respond(StatusCode::OK, fields, "GET /hand-set")
 }
 
 async fn json(_: Environ, start: StartResponse) -> rwgi::Result<Finished> {
