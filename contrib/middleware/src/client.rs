@@ -1,19 +1,14 @@
 //! The in-memory client: an application is asked without a socket.
 //!
-//! Rules of this room: what a client on the wire would see is seen here, errors and cut messages included; the request goes
-//! through the same exchange that a server uses.
+//! Rules of this room: the contract's own [`rwgi::testing`] makes the call; here it is put into the words of a client, who sees an error as a
+//! status.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use http_body::Body;
-use rwgi::{
-    Application, Capabilities, Connection, Departure, Environ, EnvironBuilder, Error, Exchange,
-    Input, Result, ServerInfo,
-};
+use rwgi::testing::{self, TestResponse};
+use rwgi::{Application, Connection, Environ, EnvironBuilder, Error, Input, Result};
 
 use crate::failure;
 
@@ -43,16 +38,7 @@ pub struct Client<A> {
 impl<A: Application> Client<A> {
     /// A client of an application, over a connection that can do everything that needs no socket.
     pub fn new(application: A) -> Self {
-        let mut server = ServerInfo::new(concat!("rwgi-middleware/", env!("CARGO_PKG_VERSION")));
-        server.capabilities = {
-            let mut all = Capabilities::default();
-            all.informational = true;
-            all.request_trailers = true;
-            all.response_trailers = true;
-            all.full_duplex = true;
-            all.departure = Departure::Prompt;
-            all
-        };
+        let server = testing::server_info();
         Self::over(application, Connection { server: Arc::new(server), ..Connection::default() })
     }
 
@@ -127,99 +113,81 @@ impl<A: Application> Request<A> {
     /// The request could not come from a server: a malformed target or field.
     pub async fn send(self) -> Result<Response> {
         let environ = self.builder.build()?;
-        let response = match Exchange::new(self.application, environ).await {
-            Ok(response) => response,
-            Err(error) => return Ok(Response::of_error(error)),
-        };
-        let (head, mut body) = response.into_parts();
-        let mut response = Response {
-            status: head.status,
-            headers: head.headers,
-            content: Bytes::new(),
-            pieces: 0,
-            trailers: None,
-            error: None,
-        };
-        let mut content = BytesMut::new();
-        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            match frame.map(http_body::Frame::into_data) {
-                Ok(Ok(data)) => {
-                    response.pieces += 1;
-                    content.extend_from_slice(&data);
-                }
-                Ok(Err(frame)) => response.trailers = frame.into_trailers().ok(),
-                Err(error) => {
-                    response.error = Some(error);
-                    break;
-                }
+        Ok(match testing::call(&self.application, environ).await {
+            Ok(response) => Response(Answer::Given(response)),
+            Err(error) => {
+                let status = failure::status(&error);
+                let content = failure::text(status).into();
+                Response(Answer::Failed { status, content, fields: HeaderMap::new(), error })
             }
-        }
-        response.content = content.freeze();
-        Ok(response)
+        })
     }
 }
 
 /// A response, whole or cut.
 #[derive(Debug)]
-pub struct Response {
-    status: StatusCode,
-    headers: HeaderMap,
-    content: Bytes,
-    pieces: usize,
-    trailers: Option<HeaderMap>,
-    error: Option<Error>,
+pub struct Response(Answer);
+
+#[derive(Debug)]
+enum Answer {
+    Given(TestResponse),
+    /// What a server makes of the error.
+    Failed {
+        status: StatusCode,
+        fields: HeaderMap,
+        content: Bytes,
+        error: Error,
+    },
 }
 
 impl Response {
-    fn of_error(error: Error) -> Self {
-        let status = failure::status(&error);
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            content: failure::text(status).into(),
-            pieces: 1,
-            trailers: None,
-            error: Some(error),
-        }
-    }
-
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        match &self.0 {
+            Answer::Given(response) => response.status(),
+            Answer::Failed { status, .. } => *status,
+        }
     }
 
     /// The fields.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        match &self.0 {
+            Answer::Given(response) => response.fields(),
+            Answer::Failed { fields, .. } => fields,
+        }
     }
 
     /// The first field of a name, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+        self.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The content.
     pub fn content(&self) -> &Bytes {
-        &self.content
+        match &self.0 {
+            Answer::Given(response) => response.body(),
+            Answer::Failed { content, .. } => content,
+        }
     }
 
     /// The content as text; empty where it is not UTF-8.
     pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.content).unwrap_or_default()
-    }
-
-    /// In how many pieces the content came.
-    pub fn pieces(&self) -> usize {
-        self.pieces
+        std::str::from_utf8(self.content()).unwrap_or_default()
     }
 
     /// The fields after the content.
     pub fn trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_ref()
+        match &self.0 {
+            Answer::Given(response) => response.trailers(),
+            Answer::Failed { .. } => None,
+        }
     }
 
     /// Why the application failed: before its head (the status is an error's) or after it (the content is cut).
     pub fn error(&self) -> Option<&Error> {
-        self.error.as_ref()
+        match &self.0 {
+            Answer::Given(response) => response.aborted(),
+            Answer::Failed { error, .. } => Some(error),
+        }
     }
 }

@@ -148,7 +148,7 @@ impl Row {
     }
 
     /// Nothing at all comes out, not even Vary.
-    pub(crate) fn is_left_alone(mut self) -> Self {
+    pub(crate) fn left_alone(mut self) -> Self {
         self.expected.fields.clear();
         self.expected.reached = true;
         self

@@ -165,9 +165,9 @@ fn paths() -> Vec<Row> {
     let api = |name: &'static str| row(name).listed().set("CORS_URLS_REGEX", json!("^/api/.*$"));
     vec![
         api("a path that is covered").path("/api/x").from(ORIGIN).allows(ORIGIN),
-        api("a path that is not").path("/x").from(ORIGIN).is_left_alone(),
-        api("a path that is not, and nobody asks").path("/x").is_left_alone(),
-        api("a path that only contains the pattern").path("/x/api/").from(ORIGIN).is_left_alone(),
+        api("a path that is not").path("/x").from(ORIGIN).left_alone(),
+        api("a path that is not, and nobody asks").path("/x").left_alone(),
+        api("a path that only contains the pattern").path("/x/api/").from(ORIGIN).left_alone(),
         api("a preflight of a path that is covered")
             .path("/api/x")
             .from(ORIGIN)
@@ -178,9 +178,9 @@ fn paths() -> Vec<Row> {
             .path("/x")
             .from(ORIGIN)
             .preflight()
-            .is_left_alone(),
+            .left_alone(),
         api("an escaped path is decoded first").path("/%61pi/x").from(ORIGIN).allows(ORIGIN),
-        api("the query is no part of the path").path("/x?/api/").from(ORIGIN).is_left_alone(),
+        api("the query is no part of the path").path("/x?/api/").from(ORIGIN).left_alone(),
         api("the mount is no part of the path")
             .mounted("/shop")
             .path("/shop/api/x")
@@ -190,7 +190,7 @@ fn paths() -> Vec<Row> {
             .mounted("/api")
             .path("/api/x")
             .from(ORIGIN)
-            .is_left_alone(),
+            .left_alone(),
         row("a pattern without an end")
             .listed()
             .set("CORS_URLS_REGEX", json!("/api/"))
@@ -353,7 +353,7 @@ fn signals() -> Vec<Row> {
             .set("CORS_URLS_REGEX", json!("^/api/"))
             .path("/x")
             .from(ORIGIN)
-            .is_left_alone(),
+            .left_alone(),
         row("everyone may use the interface")
             .listed()
             .signal(Signal::Api)
@@ -393,7 +393,7 @@ fn answers() -> Vec<Row> {
             .set("CORS_URLS_REGEX", json!("^/api/"))
             .from(ORIGIN)
             .answers(200, own.0, own.1)
-            .is_left_alone()
+            .left_alone()
             .allows("https://own.org"),
         listed("a page that is not there").answers(404, "x-a", "b").allows(ORIGIN),
         listed("a redirection").answers(302, "location", "/elsewhere").allows(ORIGIN),
@@ -403,7 +403,7 @@ fn answers() -> Vec<Row> {
         listed("a method of our own").method("VIEW").allows(ORIGIN),
         listed("the application fails").fails().allows(ORIGIN),
         listed("the application fails at a POST").method("POST").fails().allows(ORIGIN),
-        row("the application fails for another origin").listed().from(EVIL).fails().is_left_alone().differs(
+        row("the application fails for another origin").listed().from(EVIL).fails().left_alone().differs(
             "the error goes on to the server, whose answer is not ours to change; no page may read it, and none is cached",
         ),
     ]
