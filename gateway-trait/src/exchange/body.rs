@@ -158,7 +158,12 @@ impl Body for ResponseBody {
         let this = &mut *self;
         let frame = match &mut this.source {
             Source::Ended => return Poll::Ready(None),
-            Source::Whole(data) => Ok(Some(Frame::data(std::mem::take(data)))),
+            Source::Whole(data) => {
+                let data = std::mem::take(data);
+                this.completion.bytes += data.len() as u64;
+                this.end();
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
             Source::Stream(stream) => ready!(stream.poll_frame(cx)),
             Source::Pull(pull) => ready!(pull.poll_frame(cx)).map_err(Failure::from),
             Source::Cut { .. } => return this.poll_cut(cx),

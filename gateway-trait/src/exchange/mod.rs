@@ -224,6 +224,15 @@ fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
 /// The response of an application that returned before its head had to leave: one piece, exact length.
 #[inline]
 fn whole(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
+    if let Some((head, data)) = slot.lock().take_plain() {
+        let completion = Completion::new(Vec::new(), Some(head.status()));
+        return Ok(head.into_response(ResponseBody::whole(data, completion)));
+    }
+    whole_with_more(slot)
+}
+
+/// [`whole`], where there is more to it than a head and its bytes.
+fn whole_with_more(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
     let (head, mut completion) = take_head(&slot)?;
     let mut state = slot.lock();
     let bodyless = state.bodyless;

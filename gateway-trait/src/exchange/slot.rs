@@ -156,6 +156,20 @@ impl State {
         self.head_request || head.forbids_content()
     }
 
+    /// The answer, where it is no more than a head and its bytes, as most are: nobody else has a say in it, its length was checked
+    /// when it was given, and each further stop of a head on its way costs as much as a field.
+    #[inline]
+    pub(crate) fn take_plain(&mut self) -> Option<(ResponseHead, Bytes)> {
+        let plain = !self.bodyless
+            && self.trailers.is_none()
+            && self.hooks.is_empty()
+            && self.callbacks.is_empty();
+        match (plain, &mut self.whole) {
+            (true, Some(Whole::Bytes(data))) => Some((self.head.take()?, std::mem::take(data))),
+            _ => None,
+        }
+    }
+
     /// Takes a head, the first or one that replaces it, and learns the declared length.
     pub(crate) fn set_head(&mut self, head: ResponseHead) {
         self.bodyless = self.is_bodyless_with(&head);
