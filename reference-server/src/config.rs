@@ -54,7 +54,7 @@ pub struct Config {
     pub linger: Duration,
     /// Connections at once; beyond it the server stops accepting and the kernel's queue fills.
     ///
-    /// 10,000, or what the limit on open files leaves, whichever is less.
+    /// 10,000. Where the limit on open files comes first, accepting pauses until descriptors are free again.
     pub connections: usize,
     /// The kernel's queue of connections that wait to be accepted.
     ///
