@@ -9,9 +9,21 @@ use tokio::sync::oneshot;
 /// A running `rwgi`; killed when the test is over.
 #[derive(Debug)]
 pub struct Rwgi {
-    child: Child,
+    child: Running,
     pub address: SocketAddr,
     lines: std::thread::JoinHandle<Vec<String>>,
+}
+
+/// A child that does not outlive its owner.
+#[derive(Debug)]
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The command, with nothing of the test's environment that would change it.
@@ -24,8 +36,12 @@ pub fn command() -> Command {
 impl Rwgi {
     /// Starts it on a free port and waits until it says where.
     pub async fn start() -> Self {
-        let mut child =
-            command().args(["--bind", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command()
+            .args(["--bind", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, address) = oneshot::channel();
         let lines = std::thread::spawn(move || {
@@ -43,11 +59,11 @@ impl Rwgi {
             lines
         });
         let address = super::within("the command to say where it listens", address).await.unwrap();
-        Self { child, address, lines }
+        Self { child: Running(child), address, lines }
     }
 
     pub fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.child.0.id().to_string();
         let status = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
         assert!(status.success());
     }
@@ -55,7 +71,7 @@ impl Rwgi {
     /// Waits for its end; gives the exit status and what it said.
     pub async fn ended(self) -> (ExitStatus, String) {
         let Self { mut child, lines, .. } = self;
-        let wait = tokio::task::spawn_blocking(move || child.wait().unwrap());
+        let wait = tokio::task::spawn_blocking(move || child.0.wait().unwrap());
         let status = super::within("the command to end", wait).await.unwrap();
         (status, lines.join().unwrap().join("\n"))
     }
@@ -71,7 +87,8 @@ impl Rwgi {
     }
 
     fn memory(&self, name: &str) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
