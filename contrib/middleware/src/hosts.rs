@@ -90,28 +90,29 @@ impl<A: Application> AllowedHosts<A> {
         let Some(host) = authority.and_then(host) else { return false };
         self.allowed.iter().any(|allowed| match allowed.strip_prefix('.') {
             Some(domain) => {
-                host == domain
-                    || host.strip_suffix(domain).is_some_and(|below| below.ends_with('.'))
+                host.eq_ignore_ascii_case(domain)
+                    || host.len().checked_sub(allowed.len()).is_some_and(|start| {
+                        // All octets of a host are ASCII, so every place is a boundary.
+                        host[start..].eq_ignore_ascii_case(allowed)
+                    })
             }
-            None => host == *allowed,
+            None => host.eq_ignore_ascii_case(allowed),
         })
     }
 }
 
 fn is_entry(text: &str) -> bool {
-    let name = text.strip_prefix('.').unwrap_or(text).to_ascii_lowercase();
-    text == "*" || (host(&name).is_some_and(|host| host == name))
+    let name = text.strip_prefix('.').unwrap_or(text);
+    text == "*" || host(name) == Some(name)
 }
 
-/// The host of an authority in lower case, without port and final dot; `None` where it is malformed.
-fn host(authority: &str) -> Option<String> {
-    let authority = authority.to_ascii_lowercase();
-    let split = if authority.starts_with('[') {
+/// The host of an authority, without port and final dot; `None` where it is malformed.
+fn host(authority: &str) -> Option<&str> {
+    let (host, port) = if authority.starts_with('[') {
         authority.find(']').map(|end| authority.split_at(end + 1))?
     } else {
         authority.split_at(authority.find(':').unwrap_or(authority.len()))
     };
-    let (host, port) = split;
     let port_is_right = port.is_empty()
         || port.strip_prefix(':').is_some_and(|digits| {
             !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
@@ -126,10 +127,7 @@ fn host(authority: &str) -> Option<String> {
                 && host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b".-".contains(&octet))
         }
     };
-    if !port_is_right || !host_is_right {
-        return None;
-    }
-    Some(host.strip_suffix('.').unwrap_or(host).to_owned())
+    (port_is_right && host_is_right).then(|| host.strip_suffix('.').unwrap_or(host))
 }
 
 impl<A: Application> Application for AllowedHosts<A> {

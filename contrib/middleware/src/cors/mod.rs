@@ -135,6 +135,16 @@ impl<A: Application> Cors<A> {
         self
     }
 
+    /// Runs the application for an origin that may read everything, its failure included.
+    async fn run(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
+        let request = failure::Request::of(&environ);
+        let passed = through::run(&self.inner, environ, start_response).await?;
+        match passed.answer {
+            Ok(response) => passed.start_response.forward(response),
+            Err(error) => failure::answer(&error, &request, passed.start_response),
+        }
+    }
+
     async fn ask(&self, environ: &Environ) -> bool {
         for callback in &self.callbacks {
             if callback(environ).await {
@@ -165,12 +175,8 @@ impl<A: Application> Application for Cors<A> {
         if !allowed {
             return self.inner.call(environ, start_response).await;
         }
-        let request = failure::Request::of(&environ);
-        let passed = through::run(&self.inner, environ, start_response).await?;
-        match passed.answer {
-            Ok(response) => passed.start_response.forward(response),
-            Err(error) => failure::answer(&error, &request, passed.start_response),
-        }
+        // Boxed, so that a request without an origin does not pay for the room.
+        Box::pin(self.run(environ, start_response)).await
     }
 
     async fn startup(&self, server: &ServerInfo) -> Result<()> {

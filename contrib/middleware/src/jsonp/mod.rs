@@ -74,13 +74,13 @@ impl<A: Application> Jsonp<A> {
             .find(|(name, _)| *name == self.parameter)
             .map(|(_, value)| value.into_owned())
     }
-}
 
-impl<A: Application> Application for Jsonp<A> {
-    async fn call(&self, mut environ: Environ, start_response: StartResponse) -> Result<Finished> {
-        let Some(callback) = self.callback(&environ) else {
-            return self.inner.call(environ, start_response).await;
-        };
+    async fn wrap(
+        &self,
+        callback: String,
+        mut environ: Environ,
+        start_response: StartResponse,
+    ) -> Result<Finished> {
         let head_only = environ.method() == Method::HEAD;
         // Part of a text, or a coding of it, cannot be wrapped.
         environ.headers_mut().remove(ACCEPT_ENCODING);
@@ -113,6 +113,16 @@ impl<A: Application> Application for Jsonp<A> {
                 let body = Recoded::new(body, wrap);
                 start_response.forward(http::Response::from_parts(head, body))
             }
+        }
+    }
+}
+
+impl<A: Application> Application for Jsonp<A> {
+    async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
+        match self.callback(&environ) {
+            None => self.inner.call(environ, start_response).await,
+            // Boxed, so that a request that wants no JSONP does not pay for the room.
+            Some(callback) => Box::pin(self.wrap(callback, environ, start_response)).await,
         }
     }
 
