@@ -88,7 +88,7 @@ fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-// Evidence: REQ-EXCH-08, REQ-EXCH-10, REQ-EXCH-12, REQ-CAP-08
+// Evidence: REQ-EXCH-08, REQ-EXCH-10, REQ-EXCH-12, REQ-CAP-07
 #[tokio::test]
 async fn a_reset_drops_the_application_within_its_promise() {
     let (application, mut told) = waiting();

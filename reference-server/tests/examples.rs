@@ -22,6 +22,7 @@ examples! {
     blocking: "../examples/blocking.rs";
     departure: "../examples/departure.rs";
     echo: "../examples/echo.rs";
+    embedded: "../examples/embedded.rs";
     errors: "../examples/errors.rs";
     hello: "../examples/hello.rs";
     lifespan: "../examples/lifespan.rs";
@@ -151,4 +152,17 @@ async fn state_and_lifespan() {
 
     let homeless = Server::new(lifespan::Counter::at("")).bind("127.0.0.1:0").start().await;
     assert!(homeless.unwrap_err().to_string().contains("no address of the store"));
+}
+
+#[tokio::test]
+async fn a_part_of_a_program_that_goes_on() {
+    let visits = embedded::Visits::default();
+    let running = embedded::start(visits.clone(), "127.0.0.1:0").await.unwrap();
+    let address = running.address().unwrap();
+    for _ in 0..3 {
+        assert!(ask(address, "GET /", "").await.ends_with("\r\n\r\nNoted.\n"));
+    }
+    within(visits.wait_for(3)).await;
+    running.stop().await.unwrap();
+    TcpStream::connect(address).await.unwrap_err();
 }

@@ -94,7 +94,7 @@ fn get(path: &str, version: &str, fields: &str) -> String {
     format!("GET {path} HTTP/{version}\r\nHost: a\r\n{fields}\r\n")
 }
 
-// Evidence: REQ-BODY-05, REQ-BODY-06, REQ-ERR-07, REQ-ERR-12, REQ-HTTP-45
+// Evidence: REQ-BODY-09, REQ-BODY-10, REQ-BODY-17, REQ-ERR-07, REQ-ERR-12
 #[tokio::test]
 async fn a_wrong_length_never_desynchronises() {
     let server = serve(application).await;
@@ -123,7 +123,7 @@ async fn a_wrong_length_never_desynchronises() {
     assert_eq!(client.get("/next").await.text(), "/next");
 }
 
-// Evidence: REQ-ERR-07, REQ-ERR-08, REQ-ERR-12, REQ-BODY-09
+// Evidence: REQ-ERR-07, REQ-ERR-08, REQ-ERR-12, REQ-BODY-16, REQ-BODY-17
 #[tokio::test]
 async fn a_chunked_response_that_fails_has_no_last_chunk() {
     let server = serve(application).await;

@@ -85,7 +85,6 @@ async fn an_echo_of_1_gib_to_a_slow_reader_does_not_either() {
     assert!(grown < MOST_GROWN, "{grown} KiB");
 }
 
-// Evidence: REQ-HTTP-41
 #[tokio::test]
 async fn idle_connections_keep_little() {
     const CONNECTIONS: usize = 500;

@@ -17,7 +17,7 @@ fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-// Evidence: REQ-BODY-01, REQ-RESP-09
+// Evidence: REQ-BODY-01, REQ-BODY-02
 #[tokio::test]
 async fn a_piece_arrives_before_the_next_is_made() {
     let gate = Arc::new(Semaphore::new(0));
@@ -51,7 +51,7 @@ async fn a_piece_arrives_before_the_next_is_made() {
     assert_eq!(client.chunk().await.unwrap(), b"");
 }
 
-// Evidence: REQ-RESP-10
+// Evidence: REQ-BODY-06
 #[tokio::test]
 async fn a_flush_sends_the_head_alone() {
     let gate = Arc::new(Semaphore::new(0));

@@ -171,7 +171,7 @@ async fn large(_: Environ, start: StartResponse) -> rwgi::Result<Finished> {
     start.respond(StatusCode::OK, (), "x".repeat(1024 * 1024))
 }
 
-// Evidence: REQ-EXCH-11
+// Evidence: REQ-BODY-01, REQ-BODY-04
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_slowly_gets_all_of_it() {
     for request in [
