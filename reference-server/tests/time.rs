@@ -83,6 +83,28 @@ async fn a_head_has_its_time_in_total() {
     assert_eq!(count.get(), 1);
 }
 
+// Evidence: REQ-HTTP-16
+#[tokio::test(start_paused = true)]
+async fn a_preface_of_http2_that_never_ends_is_late_as_well() {
+    let (dial, _server) = serve_on_pipes(counting(&Count::default()), config()).await;
+    let mut client = dial.connect();
+    let start = Instant::now();
+    // Nine seconds apart, so that each would renew a time that is counted from the last.
+    for octet in "PRI * HTTP/2.0".chars() {
+        client.send(octet.to_string()).await;
+        sleep(9 * SECOND).await;
+    }
+    assert_eq!(client.response().await.status, 408);
+    assert_eq!(client.ends().await, End::Closed);
+    assert!(start.elapsed() < 14 * 9 * SECOND + SECOND);
+    let mut client = dial.connect();
+    client.send("P").await;
+    let start = Instant::now();
+    assert_eq!(client.response().await.status, 408);
+    // The time of the head follows on that of the preface.
+    assert_seconds(start, 20);
+}
+
 // Evidence: REQ-HTTP-16, REQ-HTTP-43
 #[tokio::test(start_paused = true)]
 async fn a_head_that_comes_late_is_answered_408_and_closed() {

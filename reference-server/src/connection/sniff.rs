@@ -6,7 +6,7 @@
 use bytes::{Bytes, BytesMut};
 use rwgi::Application;
 use tokio::io::AsyncReadExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use crate::stop::Stage;
@@ -30,17 +30,23 @@ pub(super) async fn sniff<T: Transport, A: Application>(
     shared: &Shared<A>,
 ) -> Option<(Protocol, Bytes)> {
     let mut octets = BytesMut::new();
-    let mut patience = shared.config.first_byte_timeout;
+    let mut deadline = Instant::now() + shared.config.first_byte_timeout;
     loop {
         octets.reserve(FIRST_READ);
         let read = tokio::select! {
             biased;
-            read = timeout(patience, transport.read_buf(&mut octets)) => read,
+            read = timeout_at(deadline, transport.read_buf(&mut octets)) => read,
             () = shared.stop.beyond(Stage::Run) => return None,
         };
+        if read.is_err() && !octets.is_empty() {
+            // Half a preface is half a head of HTTP/1.1 as well, which knows what to say to who is late.
+            return Some((Protocol::Http1, octets.freeze()));
+        }
         // Silence and departure end alike: there is nobody to answer.
-        if !matches!(read, Ok(Ok(1..))) {
-            return None;
+        let Ok(Ok(read @ 1..)) = read else { return None };
+        if octets.len() == read {
+            // In total for the preface, so that one octet at a time does not help.
+            deadline = Instant::now() + shared.config.head_timeout;
         }
         if octets.starts_with(PREFACE) {
             return Some((Protocol::Http2, octets.freeze()));
@@ -48,6 +54,5 @@ pub(super) async fn sniff<T: Transport, A: Application>(
         if !PREFACE.starts_with(&octets) {
             return Some((Protocol::Http1, octets.freeze()));
         }
-        patience = shared.config.head_timeout;
     }
 }
