@@ -3,6 +3,7 @@
 
 mod checks;
 mod differential;
+mod properties;
 mod row;
 mod rows;
 mod table;

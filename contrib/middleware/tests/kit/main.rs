@@ -12,6 +12,7 @@ mod compression;
 mod conditional;
 mod errors;
 mod hosts;
+mod informing;
 mod jsonp;
 mod limits;
 mod routing;
