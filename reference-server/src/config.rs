@@ -48,7 +48,7 @@ pub struct Config {
     ///
     /// 30 s: Kubernetes' period of grace, gunicorn's and actix-web's.
     pub grace: Duration,
-    /// How long, and for at most how many bytes, a closing connection reads on, so that the client can read its answer.
+    /// How long a closing connection reads on, so that the client can read its answer.
     ///
     /// 2 s, as Apache; nginx: 5 s between reads, 30 s in all.
     pub linger: Duration,
