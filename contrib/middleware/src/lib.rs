@@ -11,6 +11,7 @@ mod through;
 mod vary;
 
 mod body_limit;
+#[cfg(any(feature = "brotli", feature = "gzip"))]
 mod compression;
 mod conditional;
 mod cors;
@@ -28,6 +29,7 @@ mod client;
 
 pub use self::body_limit::BodyLimit;
 pub use self::client::{Client, Request, Response};
+#[cfg(any(feature = "brotli", feature = "gzip"))]
 pub use self::compression::Compression;
 pub use self::conditional::ConditionalGet;
 pub use self::cors::{Cors, DEFAULT_ALLOW_HEADERS, DEFAULT_ALLOW_METHODS, Verdict};

@@ -2,7 +2,6 @@
 //!
 //! Rules of this room: the crates flate2 and brotli compress; what they have made is taken out at once, so that nothing gathers here.
 
-#[cfg(any(feature = "brotli", feature = "gzip"))]
 use std::io::Write;
 
 use rwgi::Result;
