@@ -26,7 +26,7 @@ pub(super) struct Conversation {
     pub(super) server: Arc<Server>,
     pub(super) stream: TcpStream,
     pub(super) facts: Arc<Connection>,
-    inbound: Inbound,
+    pub(super) inbound: Inbound,
     pub(super) watch: Watch,
     rules: Rules,
     served: usize,
@@ -66,7 +66,7 @@ impl Conversation {
         Ok(Self { server, stream, facts: Arc::new(facts), inbound, watch, rules, served: 0 })
     }
 
-    fn off(&self, switch: Switch) -> bool {
+    pub(super) fn off(&self, switch: Switch) -> bool {
         self.server.switch() == Some(switch)
     }
 
@@ -78,7 +78,10 @@ impl Conversation {
                 Arrived::Refused(refusal) => self.refuse(refusal),
                 Arrived::Head(head) => match self.exchange(*head) {
                     Ok(kept) => kept,
-                    Err(Gone) => return self.abort(),
+                    Err(Gone) => {
+                        self.stop_with_failure();
+                        return self.abort();
+                    }
                 },
             };
             self.served += 1;
@@ -133,7 +136,9 @@ impl Conversation {
                 return Arrived::Refused(refusal);
             }
             if inbound.buffer.is_empty() {
-                if self.server.is_stopping() && !self.off(Switch::KeepsIdle)
+                if self.server.is_stopping()
+                    && !self.off(Switch::KeepsIdle)
+                    && !self.off(Switch::AcceptsWhileStopping)
                     || self.server.abandoned.load(Ordering::Acquire)
                 {
                     return Arrived::Nothing;
@@ -214,6 +219,7 @@ impl Conversation {
             self.outbound(asked).write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")?;
             return Ok(false);
         }
+        self.hoard(&mut head);
         let environ = self.environ(head);
         if self.off(Switch::CallsTwice) {
             let mut again = Environ::builder().method(environ.method().clone());
@@ -319,6 +325,7 @@ impl Conversation {
             octets.extend_from_slice(response.body().as_bytes());
         }
         outbound.write(&octets)?;
+        self.stop_with_failure();
         Ok(kept)
     }
 

@@ -93,13 +93,16 @@ impl Watch {
     pub(super) fn wait(&self) -> Result<(), Gone> {
         loop {
             self.check()?;
+            if self.switch == Some(Switch::NoInputLimit) {
+                self.inbound.lock().hoard(false);
+            }
             // A read that found nothing has waited for a moment already.
-            if self.inbound.lock().wanted {
+            if self.inbound.lock().is_wanted() {
                 return Ok(());
             }
             let woken = self.parker.wait(TICK);
             if woken && self.switch != Some(Switch::NoForeignWake) {
-                return Ok(());
+                return self.check();
             }
         }
     }

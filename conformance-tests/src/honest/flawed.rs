@@ -4,6 +4,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::{HeaderValue, Response};
 use http_body::Body;
@@ -11,8 +12,9 @@ use rwgi::{Environ, Error, Exchange, ResponseBody};
 
 use super::connection::Conversation;
 use super::drive::Gone;
+use super::head::{Framing, Head};
 use super::outbound::Outbound;
-use super::violation::{Flaw, Violation};
+use super::violation::{Flaw, Switch, Violation};
 
 impl Conversation {
     /// The flaw of a server that calls first and checks later.
@@ -45,6 +47,27 @@ impl Conversation {
         self.watch.drive(exchange)?.map(|_| ()).unwrap_or_default();
         outbound.write(b"0\r\n\r\n")?;
         Err(Gone)
+    }
+
+    /// The flaws of a server that takes the whole body before it calls, and of one that then merges its trailers.
+    pub(super) fn hoard(&self, head: &mut Head) {
+        let merges = self.off(Switch::MergesTrailers) && head.framing == Framing::Chunked;
+        if !merges && !self.off(Switch::WholeBodyFirst) {
+            return;
+        }
+        let mut inbound = self.inbound.lock();
+        inbound.hoard(true);
+        if let Some(trailers) = inbound.trailers().filter(|_| merges) {
+            head.parts.headers.extend(trailers.clone());
+        }
+    }
+
+    /// The flaw of a server that does not survive its application.
+    pub(super) fn stop_with_failure(&self) {
+        if self.off(Switch::FailureStopsServer) {
+            self.server.abandoned.store(true, Ordering::Release);
+            self.server.stop_accepting();
+        }
     }
 
     /// The flaw in what is reported, where the server has it.

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,8 +40,12 @@ pub(super) struct State {
     pub(super) reset: bool,
     /// The last read found nothing.
     pub(super) wanted: bool,
+    /// Who waits for the body; it may be on another thread.
+    reader: Option<Waker>,
     /// The client has closed its sending side.
     pub(super) finished: bool,
+    /// What was taken before anybody asked for it; only flawed servers do that.
+    hoard: Vec<u8>,
     trailers: Option<HeaderMap>,
     extensions: usize,
 }
@@ -86,7 +90,9 @@ impl Inbound {
             committed: false,
             reset: false,
             wanted: false,
+            reader: None,
             finished: false,
+            hoard: Vec::new(),
             trailers: None,
             extensions: 0,
         })))
@@ -105,6 +111,7 @@ impl State {
         self.left = if let Framing::Length(length) = framing { length } else { 0 };
         self.ended = matches!(framing, Framing::None | Framing::Length(0));
         self.broken = None;
+        self.hoard.clear();
         self.expects = expects;
         self.committed = false;
         self.trailers = None;
@@ -148,7 +155,47 @@ impl State {
         }
     }
 
+    /// Whether somebody waits for the body, who is woken: a reader on another thread hears of it this way only.
+    pub(super) fn is_wanted(&mut self) -> bool {
+        if self.wanted
+            && let Some(reader) = self.reader.take()
+            && !self.off(Switch::ReadsAtHome)
+        {
+            reader.wake();
+        }
+        self.wanted
+    }
+
+    /// Takes what comes although nobody asked for it: what there is, or all up to the end.
+    pub(super) fn hoard(&mut self, all: bool) {
+        while !self.ended && self.broken.is_none() {
+            match self.decode() {
+                Ok(Some(data)) => {
+                    self.hoard.extend_from_slice(&data);
+                    continue;
+                }
+                Ok(None) if self.ended => break,
+                Ok(None) => {}
+                Err(why) => self.broken = Some(why),
+            }
+            match self.read(MOMENT) {
+                Brought::More => {}
+                Brought::Nothing if all => {}
+                Brought::Nothing => break,
+                Brought::End | Brought::Reset => self.broken = Some("the request's body broke off"),
+            }
+        }
+    }
+
+    /// The trailer fields, once the body has ended.
+    pub(super) fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
+    }
+
     fn frame(&mut self) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if !self.hoard.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.hoard).into()))));
+        }
         loop {
             if let Some(why) = self.broken {
                 return Poll::Ready(Some(Err(
@@ -363,9 +410,13 @@ impl Body for InboundBody {
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        // The connection's thread polls again after a read that found nothing: no waker is needed.
-        self.0.lock().frame()
+        let mut state = self.0.lock();
+        let polled = state.frame();
+        if polled.is_pending() {
+            state.reader = Some(cx.waker().clone());
+        }
+        polled
     }
 }

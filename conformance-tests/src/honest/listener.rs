@@ -86,7 +86,8 @@ impl Server {
     }
 
     fn stop(self: &Arc<Self>, door: thread::JoinHandle<()>, grace: Duration) -> bool {
-        if self.off(Switch::NoGrace) {
+        // Where the door serves by itself, it cannot be waited for while it does.
+        if self.off(Switch::NoGrace) || self.off(Switch::OneAtATime) {
             self.abandoned.store(true, Ordering::Release);
         }
         if self.off(Switch::AcceptsWhileStopping) {
@@ -108,7 +109,10 @@ impl Server {
         if !self.off(Switch::NoShutdown) && !self.off(Switch::ShutdownFirst) {
             super::block_on(self.application.shutdown());
         }
-        in_time
+        if self.off(Switch::ShutdownTwice) {
+            super::block_on(self.application.shutdown());
+        }
+        in_time || self.off(Switch::AlwaysInTime)
     }
 }
 
@@ -146,11 +150,16 @@ pub(super) fn start(
     info.endpoints =
         vec![if wrong { SocketAddr::from(([127, 0, 0, 1], 0)).into() } else { address.into() }];
     let server = server(info);
-    startup(&server)?;
+    if !server.off(Switch::ServesDuringStartup) {
+        startup(&server)?;
+    }
     let accepting = Arc::clone(&server);
     let door = thread::Builder::new()
         .name("honest-door".to_owned())
         .spawn(move || accept(&accepting, &listener))?;
+    if server.off(Switch::ServesDuringStartup) {
+        startup(&server)?;
+    }
     Ok(RunningServer::new(address).on_stop(move |grace| server.stop(door, grace)))
 }
 

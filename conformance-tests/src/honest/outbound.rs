@@ -105,6 +105,7 @@ impl Outbound<'_> {
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock | ErrorKind::TimedOut => self.watch.check()?,
                     ErrorKind::Interrupted => {}
+                    _ if self.off(Switch::NoDeparture) => return Ok(()),
                     _ => return Err(Gone),
                 },
             }

@@ -268,7 +268,7 @@ pub enum Switch {
     NoTrailers,
     /// Merges request trailers into the head.
     MergesTrailers,
-    /// Reads a body as fast as it comes, without limit.
+    /// Takes a body as fast as it comes, whether anybody reads it or not.
     NoInputLimit,
     // The exchange.
     /// Goes on with the exchange after a reset.
@@ -283,6 +283,8 @@ pub enum Switch {
     DropsEarly,
     /// Does not hear a wake-up from another thread.
     NoForeignWake,
+    /// Does not tell a reader on another thread that bytes have come.
+    ReadsAtHome,
     /// Calls the application twice.
     CallsTwice,
     // The response.
@@ -325,11 +327,15 @@ pub enum Switch {
     ClosesAfterError,
     /// Stops the whole server at a panic.
     PanicStopsServer,
+    /// Stops the whole server at any failure of the application.
+    FailureStopsServer,
     /// Closes without an answer when the application fails.
     SilentFailure,
     // The lifespan.
     /// Calls the application before startup is complete.
     NoStartup,
+    /// Accepts connections while startup is under way.
+    ServesDuringStartup,
     /// Calls startup twice.
     StartupTwice,
     /// Serves although startup failed.
@@ -338,12 +344,16 @@ pub enum Switch {
     ShutdownAfterFailedStartup,
     /// Never calls shutdown.
     NoShutdown,
+    /// Calls shutdown twice.
+    ShutdownTwice,
     /// Calls shutdown before the last exchange has ended.
     ShutdownFirst,
     /// Accepts connections after it was told to stop.
     AcceptsWhileStopping,
     /// Cuts exchanges when it is told to stop.
     NoGrace,
+    /// Says that all exchanges ended in time, whatever happened.
+    AlwaysInTime,
     /// Waits for ever for the last exchange.
     EndlessGrace,
     /// Keeps idle connections when it is told to stop.

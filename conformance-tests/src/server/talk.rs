@@ -61,6 +61,13 @@ impl<'a> Talk<'a> {
         &self.tag
     }
 
+    /// Goes on under another tag: on a new page, with closed gates.
+    pub fn turn_page(&mut self) {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (case, _) = self.tag.rsplit_once('.').unwrap_or((&self.tag, ""));
+        self.tag = format!("{case}.{number}");
+    }
+
     /// A new connection.
     ///
     /// # Errors

@@ -130,7 +130,7 @@ impl Application for SuiteApplication {
 const INTENDED: &str = "a panic that the suite intends";
 
 #[expect(clippy::panic, reason = "to panic is what the case asks for")]
-fn intended_panic(place: &str) -> ! {
+pub(crate) fn intended_panic(place: &str) -> ! {
     panic!("{INTENDED}: {place}")
 }
 

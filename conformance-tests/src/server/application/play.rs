@@ -30,7 +30,7 @@ pub(super) async fn perform(
 ) -> Result<Finished> {
     let visit = Arc::new(visit);
     if steps.first().is_some_and(|step| step.verb == "blocking") {
-        let gate = steps[0].text(1).unwrap_or_default();
+        let gate = steps[0].text(0)?;
         let blocking = Blocking::new(move |_: Environ, start: BlockingStartResponse| {
             visit.note("blocking", json!({}));
             visit.gate_blocking(&gate);
@@ -176,6 +176,9 @@ impl Play {
             // Time, and who is told.
             "gate" => self.visit.gate(&step.text(0)?).await,
             "wait-for-ever" => std::future::pending().await,
+            "spin" => loop {
+                yield_now().await;
+            },
             "note" => self.visit.note(&step.text(0)?, json!({})),
             "committed" => {
                 let note = json!({ "committed": self.writer()?.is_committed() });
@@ -285,6 +288,19 @@ impl Play {
         });
         Ok(())
     }
+}
+
+/// Waits for nothing: the server polls again as soon as it likes.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What the step `extension` inserts.

@@ -31,16 +31,26 @@ macro_rules! case {
     };
 }
 
+mod application;
 mod body;
 mod body_end;
+mod capabilities;
+mod departure;
 mod environ;
 mod environ_facts;
+mod errors;
+mod errors_after_commit;
+mod exchange;
 mod http_connection;
 mod http_field_lines;
 mod http_framing;
 mod http_request;
 mod http_response;
 mod http_target;
+mod input;
+mod input_limits;
+mod lifespan;
+mod outcome;
 mod response;
 mod response_length;
 
@@ -55,6 +65,16 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         response_length::CASES,
         body::CASES,
         body_end::CASES,
+        exchange::CASES,
+        departure::CASES,
+        outcome::CASES,
+        application::CASES,
+        input::CASES,
+        input_limits::CASES,
+        errors::CASES,
+        errors_after_commit::CASES,
+        lifespan::CASES,
+        capabilities::CASES,
         http_request::CASES,
         http_field_lines::CASES,
         http_target::CASES,
