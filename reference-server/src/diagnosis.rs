@@ -120,6 +120,9 @@ mod tests {
             ("GET / HTTP/1.1\r\nA: b\0c\r\n\r\n", Refusal::Nul),
             ("GET / HTTP/1.1\r\n: b\r\n\r\n", Refusal::FieldName),
             ("GET / HTTP/1.1\r\nno colon\r\n\r\n", Refusal::FieldName),
+            ("GET / HTTP/1.1\r\nnocolon\r\n\r\n", Refusal::FieldName),
+            ("POST  / HTTP/1.1\r\nContent-Length: 1\r\n\r\n", Refusal::Syntax),
+            ("GET  / HTTP/1.1\r\nA: b\r\n", Refusal::Syntax),
             ("GET / HTTP/1.1\r\nA(: b\r\n\r\n", Refusal::FieldName),
             ("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", Refusal::ContentLength),
             ("POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n", Refusal::ContentLength),
@@ -148,5 +151,24 @@ mod tests {
         assert_eq!(judged(format!("GET / HTTP/1.1\r\n{many}\r\n")), Refusal::HeadTooLarge);
         let huge = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", u64::MAX);
         assert_eq!(judged(huge), Refusal::ContentLength);
+        assert_eq!(judged("GET / HTTP/1.1\r\na: b\r\n\r\n".to_owned()), Refusal::HeadTooLarge);
+    }
+
+    // A target or a head at its limit is not beyond it, and what else is wrong with it is named.
+    #[test]
+    fn a_limit_is_the_last_that_is_allowed() {
+        let config =
+            Config { head_bytes: 2000, target_bytes: 100, head_fields: 10, ..Config::default() };
+        let judged = |head: String| diagnose(head.as_bytes(), true, &config);
+        let target =
+            |length: usize| format!("GET /{} HTTP/1.1\r\na: \0\r\n\r\n", "x".repeat(length - 1));
+        assert_eq!(judged(target(100)), Refusal::Nul);
+        assert_eq!(judged(target(101)), Refusal::TargetTooLong);
+        let fields = |count| format!("GET / HTTP/1.1\r\n{}\r\n", "a: \0\r\n".repeat(count));
+        assert_eq!(judged(fields(10)), Refusal::Nul);
+        assert_eq!(judged(fields(11)), Refusal::HeadTooLarge);
+        let bytes = |count| format!("{:\0<count$}", "GET / HTTP/1.1\r\na: ");
+        assert_eq!(judged(bytes(1999)), Refusal::Nul);
+        assert_eq!(judged(bytes(2000)), Refusal::HeadTooLarge);
     }
 }

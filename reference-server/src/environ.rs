@@ -261,6 +261,18 @@ mod tests {
         let long = format!("http://a/{}", "x".repeat(100));
         assert_eq!(judged(&long, &[]).0, Some(Refusal::TargetTooLong));
         assert_eq!(judged("http://a/", &[("x", "y"); 11]).0, Some(Refusal::HeadTooLarge));
+        // At its limit a head is not beyond it.
+        assert_eq!(judged(&long[..long.len() - 1], &[("x", "y"); 10]).0, None);
+        // `:authority` may be absent where Host is there.
+        assert_eq!(judged("/b", &[("host", "a")]).0, None);
+        assert_eq!(judged("/b", &[("host", "a b")]).0, Some(Refusal::HostMalformed));
+    }
+
+    #[test]
+    fn a_target_is_as_long_as_it_came() {
+        for target in ["/", "/a?b=c", "*", "a:80", "http://a/", "https://a.example:8443/b?c"] {
+            assert_eq!(target_length(&target.parse().unwrap()), target.len(), "{target}");
+        }
     }
 
     // Evidence: REQ-HTTP-27
