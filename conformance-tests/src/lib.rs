@@ -13,6 +13,7 @@
 //! writes one, in a test: [`simulate::assert_conforms`].
 
 pub mod honest;
+mod http2;
 pub mod lint;
 pub mod oracle;
 pub mod requirements;

@@ -38,7 +38,9 @@ fn complaint(case: &Case) -> Option<String> {
 #[test]
 fn every_case_kills_its_violation() {
     application::quiet_panics();
-    let cases: Vec<&Case> = cases::all().collect();
+    // For somebody who writes cases: only those whose ids begin with this.
+    let some = std::env::var("RWGI_CASES").unwrap_or_default();
+    let cases: Vec<&Case> = cases::all().filter(|case| case.id.starts_with(&some)).collect();
     let next = AtomicUsize::new(0);
     let complaints: Vec<String> = std::thread::scope(|scope| {
         let work = || {

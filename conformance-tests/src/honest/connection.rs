@@ -17,10 +17,12 @@ use socket2::SockRef;
 use super::drive::{Gone, Parker, Watch};
 use super::flawed::rewrite;
 use super::head::{Framing, Head, Refusal, Rules};
+use super::http2::Http2Flaw;
 use super::inbound::{Brought, Inbound, InboundBody};
 use super::listener::Server;
 use super::outbound::{self, Outbound, error_page};
 use super::violation::{Asked, Flaw, Switch};
+use crate::http2::PREFACE;
 
 pub(super) struct Conversation {
     pub(super) server: Arc<Server>,
@@ -36,6 +38,8 @@ pub(super) struct Conversation {
 enum Arrived {
     Head(Box<Head>),
     Refused(Refusal),
+    /// The preface of HTTP/2.
+    Preface,
     Nothing,
 }
 
@@ -75,6 +79,10 @@ impl Conversation {
         loop {
             let kept = match self.await_head() {
                 Arrived::Nothing => break,
+                Arrived::Preface => {
+                    let early = std::mem::take(&mut self.inbound.lock().buffer);
+                    return super::http2::serve(self.server, self.stream, self.facts, early);
+                }
                 Arrived::Refused(refusal) => self.refuse(refusal),
                 Arrived::Head(head) => match self.exchange(*head) {
                     Ok(kept) => kept,
@@ -113,7 +121,14 @@ impl Conversation {
                     }
                 }
             }
-            if let Some(end) = self.rules.end(&inbound.buffer) {
+            if self.served == 0
+                && inbound.buffer.starts_with(PREFACE)
+                && !self.off(Switch::Http2(Http2Flaw::NoPriorKnowledge))
+            {
+                return Arrived::Preface;
+            }
+            let may_be_preface = self.served == 0 && PREFACE.starts_with(&inbound.buffer);
+            if let Some(end) = self.rules.end(&inbound.buffer).filter(|_| !may_be_preface) {
                 let mut octets: Vec<u8> = inbound.buffer.drain(..end).collect();
                 if self.off(Switch::Reorders)
                     && self.served == 0

@@ -9,6 +9,7 @@ mod drive;
 pub(crate) mod fields;
 mod flawed;
 mod head;
+mod http2;
 mod inbound;
 mod listener;
 pub mod null;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use rwgi::{BoxError, Capabilities, Departure, Limits, SharedApplication};
 
 pub use self::drive::Parker;
+pub use self::http2::Http2Flaw;
 pub use self::violation::{Asked, Flaw, Reply, Switch, Violation};
 use crate::server::{RunningServer, ServerUnderTest};
 
@@ -69,6 +71,7 @@ impl ServerUnderTest for Honest {
 /// What the server declares.
 fn capabilities() -> Capabilities {
     let mut capabilities = Capabilities::default();
+    capabilities.http2 = true;
     capabilities.informational = true;
     capabilities.request_trailers = true;
     capabilities.response_trailers = true;

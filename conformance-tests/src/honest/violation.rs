@@ -6,6 +6,8 @@
 use http::request;
 use serde_json::Value;
 
+use super::http2::Http2Flaw;
+
 /// A server that breaks one rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Violation {
@@ -110,6 +112,8 @@ impl Violation {
 /// The flaws in the server's own code, by the room they are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
+    /// One of HTTP/2.
+    Http2(Http2Flaw),
     // The request head.
     /// Takes a request line without a version for HTTP/0.9.
     NoVersion,

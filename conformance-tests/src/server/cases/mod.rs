@@ -41,6 +41,10 @@ mod environ_facts;
 mod errors;
 mod errors_after_commit;
 mod exchange;
+mod http2;
+mod http2_moves;
+mod http2_response;
+mod http2_streams;
 mod http_connection;
 mod http_field_lines;
 mod http_framing;
@@ -81,6 +85,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         http_framing::CASES,
         http_response::CASES,
         http_connection::CASES,
+        http2::CASES,
+        http2_response::CASES,
+        http2_streams::CASES,
     ]
     .into_iter()
     .flatten()

@@ -66,6 +66,23 @@ impl Wire {
         })
     }
 
+    /// Speaks HTTP/2 from the first octet, with these settings of the client's beside ENABLE_PUSH = 0.
+    ///
+    /// # Errors
+    /// The server takes nothing within the deadline.
+    pub fn into_http2(self, settings: &[(u16, u32)]) -> Held<super::Http2> {
+        self.into_http2_after(settings, 0)
+    }
+
+    /// [`into_http2`](Self::into_http2), where so many octets of the preface were sent already.
+    ///
+    /// # Errors
+    /// The server takes nothing within the deadline.
+    pub fn into_http2_after(self, settings: &[(u16, u32)], sent: usize) -> Held<super::Http2> {
+        let Self { stream, number, deadline, transcript, substitutes, .. } = self;
+        super::Http2::begin(stream, number, deadline, transcript, substitutes, (settings, sent))
+    }
+
     /// The address of this end.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ pub enum Framing {
     Chunked,
     /// By the end of the connection.
     Close,
+    /// By END_STREAM of HTTP/2.
+    Frames,
 }
 
 /// A whole response.

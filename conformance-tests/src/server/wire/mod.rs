@@ -5,10 +5,12 @@
 
 mod connection;
 mod grammar;
+mod http2;
 mod message;
 mod reader;
 mod transcript;
 
 pub use self::connection::{Ending, Wire};
+pub use self::http2::{Ended, Http2, Peer};
 pub use self::message::{Framing, Head, Response};
 pub use self::transcript::{Transcript, escape};

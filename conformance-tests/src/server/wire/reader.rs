@@ -242,7 +242,7 @@ impl Wire {
             return Ok(false);
         }
         match framing {
-            Framing::None => Ok(false),
+            Framing::None | Framing::Frames => Ok(false),
             Framing::Close => {
                 let took = !self.buffer.is_empty();
                 self.reading.body.append(&mut self.buffer);

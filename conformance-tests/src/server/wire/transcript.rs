@@ -24,6 +24,9 @@ struct Line {
 enum Kind {
     Sent,
     Received,
+    /// One line in words for what was sent, or received, in octets that nobody can read.
+    SentWords,
+    ReceivedWords,
     Note,
 }
 
@@ -39,6 +42,14 @@ impl Transcript {
         self.add(connection, Kind::Received, octets);
     }
 
+    pub(super) fn sent_words(&self, connection: usize, text: &str) {
+        text.lines().for_each(|line| self.add(connection, Kind::SentWords, line.as_bytes()));
+    }
+
+    pub(super) fn received_words(&self, connection: usize, text: &str) {
+        text.lines().for_each(|line| self.add(connection, Kind::ReceivedWords, line.as_bytes()));
+    }
+
     /// Says what happened beside the octets: a close, a reset, a deadline.
     pub fn note(&self, connection: usize, text: &str) {
         self.add(connection, Kind::Note, text.as_bytes());
@@ -48,7 +59,9 @@ impl Transcript {
         let mut lines = self.lines.borrow_mut();
         match lines.last_mut() {
             Some(last)
-                if last.connection == connection && last.kind == kind && kind != Kind::Note =>
+                if last.connection == connection
+                    && last.kind == kind
+                    && matches!(kind, Kind::Sent | Kind::Received) =>
             {
                 last.octets.extend_from_slice(octets);
             }
@@ -63,13 +76,13 @@ impl Transcript {
         let mut text = String::new();
         for line in lines.iter() {
             let sign = match line.kind {
-                Kind::Sent => '>',
-                Kind::Received => '<',
+                Kind::Sent | Kind::SentWords => '>',
+                Kind::Received | Kind::ReceivedWords => '<',
                 Kind::Note => '*',
             };
             let head =
                 if several { format!("{} {sign} ", line.connection) } else { format!("{sign} ") };
-            if line.kind == Kind::Note {
+            if !matches!(line.kind, Kind::Sent | Kind::Received) {
                 let _ = writeln!(text, "{head}{}", String::from_utf8_lossy(&line.octets));
                 continue;
             }
