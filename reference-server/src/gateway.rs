@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request, response};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -143,7 +143,7 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let mut keeps = true;
-        let response = match &mut this.work {
+        let mut response = match &mut this.work {
             Work::Refused(refusal) => {
                 keeps = false;
                 fault::error_response(refusal.status()).map(ResponseBody::from)
@@ -176,54 +176,56 @@ impl Future for Answer {
                 std::mem::take(&mut **response)
             }
         };
-        let (mut head, body) = response.into_parts();
         if !keeps {
-            this.close_after(&mut head);
+            this.close_after(&mut response);
         }
-        this.finish(&mut head, &body);
+        this.finish(&mut response);
         let underway = this.underway.take().expect("an answer is given once");
         // A body of one piece cannot fail, so nothing of it will be logged.
-        let label = (!body.is_whole()).then(|| Box::new(this.label.clone()));
-        let mut body = OutgoingBody::new(body, underway, label, this.content.take());
-        if head.status == StatusCode::NOT_MODIFIED
+        let label = (!response.body().is_whole()).then(|| Box::new(this.label.clone()));
+        let withheld = response.status() == StatusCode::NOT_MODIFIED
             && this.version != Version::HTTP_2
-            && head.headers.contains_key(CONTENT_LENGTH)
-        {
-            body.withhold();
-        }
-        Poll::Ready(Ok(Response::from_parts(head, body)))
+            && response.headers().contains_key(CONTENT_LENGTH);
+        let content = this.content.take();
+        Poll::Ready(Ok(response.map(|body| {
+            let mut body = OutgoingBody::new(body, underway, label, content);
+            if withheld {
+                body.withhold();
+            }
+            body
+        })))
     }
 }
 
 impl Answer {
     /// Decides what the connection does after this response.
     #[inline]
-    fn finish(&mut self, head: &mut response::Parts, body: &ResponseBody) {
+    fn finish(&self, response: &mut Response<ResponseBody>) {
         if self.version == Version::HTTP_10
-            && body.size_hint().exact().is_none()
+            && response.body().size_hint().exact().is_none()
             && let Some(underway) = &self.underway
         {
             underway.set(CLOSE_DELIMITED);
             // Said of the response too, or hyper promises to keep the connection.
-            head.version = Version::HTTP_10;
+            *response.version_mut() = Version::HTTP_10;
         }
-        if !head.extensions.is_empty()
-            && let Some(reason) = head.extensions.remove::<ReasonPhrase>()
+        if !response.extensions().is_empty()
+            && let Some(reason) = response.extensions_mut().remove::<ReasonPhrase>()
             && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.as_bytes())
         {
-            head.extensions.insert(reason);
+            response.extensions_mut().insert(reason);
         }
     }
 
     #[cold]
-    fn close_after(&self, head: &mut response::Parts) {
+    fn close_after(&self, response: &mut Response<ResponseBody>) {
         // A refused stream of HTTP/2 says nothing of its connection.
         if self.version != Version::HTTP_2
             && let Some(underway) = &self.underway
         {
-            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             // To a client of HTTP/1.0 hyper says `keep-alive` beside it, unless the response is of that version too.
-            head.version = self.version;
+            *response.version_mut() = self.version;
             underway.set(LINGER);
         }
     }

@@ -32,7 +32,8 @@ enum Source {
     Ended,
     Whole(Bytes),
     Stream(Stream),
-    Pull(Pull),
+    /// Boxed: it is much larger than the others, and a response is moved a good deal before its body is asked.
+    Pull(Box<Pull>),
     Cut { chunk: Bytes, error: Option<Error>, yielded: bool },
 }
 
@@ -87,7 +88,7 @@ impl ResponseBody {
     }
 
     pub(super) fn pull(body: BoxBody, expected: Option<u64>, completion: Completion) -> Self {
-        Self { source: Source::Pull(Pull::new(body, expected)), completion }
+        Self { source: Source::Pull(Box::new(Pull::new(body, expected))), completion }
     }
 
     pub(super) fn cut(chunk: Bytes, error: Error, completion: Completion) -> Self {
@@ -199,13 +200,16 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Ended => SizeHint::with_exact(0),
             Source::Whole(data) => SizeHint::with_exact(data.len() as u64),
-            Source::Stream(Stream { declared: Some(length), sent, .. })
-            | Source::Pull(Pull { expected: Some(length), sent, .. }) => {
-                SizeHint::with_exact(length - sent.min(length))
-            }
-            Source::Stream(_) | Source::Pull(_) | Source::Cut { .. } => SizeHint::default(),
+            Source::Stream(stream) => left(stream.declared, stream.sent),
+            Source::Pull(pull) => left(pull.expected, pull.sent),
+            Source::Cut { .. } => SizeHint::default(),
         }
     }
+}
+
+/// What is left of a length, where there is one.
+fn left(length: Option<u64>, sent: u64) -> SizeHint {
+    length.map_or_else(SizeHint::default, |length| SizeHint::with_exact(length - sent.min(length)))
 }
 
 impl Source {

@@ -224,7 +224,9 @@ fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
 /// The response of an application that returned before its head had to leave: one piece, exact length.
 #[inline]
 fn whole(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
-    if let Some((head, data)) = slot.lock().take_plain() {
+    let plain = slot.lock().take_plain();
+    if let Some((head, data)) = plain {
+        Slot::recycle(slot);
         let completion = Completion::new(Vec::new(), Some(head.status()));
         return Ok(head.into_response(ResponseBody::whole(data, completion)));
     }

@@ -3,6 +3,7 @@
 //! Rules of this room: every change of phase goes through the table; the lock is held for moves of values only, never
 //! across a poll, a drop of foreign code, a callback or a wake-up.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -63,32 +64,34 @@ pub(crate) struct State {
     pub(crate) informational: Option<InformationalSink>,
 }
 
+thread_local! {
+    /// A slot whose exchange ended plainly, to be used again: it is the one part of an exchange that is as large for every application.
+    static SPARE: Cell<Option<Arc<Slot>>> = const { Cell::new(None) };
+}
+
 impl Slot {
     #[inline]
     pub(crate) fn new(head_request: bool, trailers_allowed: bool) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State {
-                phase: Phase::Waiting,
-                head: None,
-                whole: None,
-                chunk: Bytes::new(),
-                trailers: None,
-                closed: false,
-                head_request,
-                bodyless: head_request,
-                trailers_allowed,
-                declared: None,
-                written: 0,
-                // Nobody else has the token before the first poll.
-                polling: true,
-                body_waker: None,
-                writer_waker: None,
-                writer_inside: false,
-                callbacks: Vec::new(),
-                hooks: Vec::new(),
-                informational: None,
-            }),
-        })
+        // Without a spare one, or in a thread that ends, a new one does.
+        if let Some(mut spare) = SPARE.try_with(Cell::take).ok().flatten()
+            && let Some(slot) = Arc::get_mut(&mut spare)
+        {
+            let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            state.head_request = head_request;
+            state.bodyless = head_request;
+            state.trailers_allowed = trailers_allowed;
+            return spare;
+        }
+        Arc::new(Self { state: Mutex::new(State::new(head_request, trailers_allowed)) })
+    }
+
+    /// Keeps the slot of an answer that was taken whole for the next exchange of this thread, unless somebody else still holds it.
+    #[inline]
+    pub(crate) fn recycle(mut slot: Arc<Self>) {
+        if let Some(unshared) = Arc::get_mut(&mut slot) {
+            unshared.state.get_mut().unwrap_or_else(PoisonError::into_inner).renew();
+            let _ = SPARE.try_with(|spare| spare.set(Some(slot)));
+        }
     }
 
     /// The state; a panic elsewhere while it was held leaves it usable, for each change is a single move.
@@ -139,6 +142,47 @@ impl Slot {
 }
 
 impl State {
+    fn new(head_request: bool, trailers_allowed: bool) -> Self {
+        Self {
+            phase: Phase::Waiting,
+            head: None,
+            whole: None,
+            chunk: Bytes::new(),
+            trailers: None,
+            closed: false,
+            head_request,
+            bodyless: head_request,
+            trailers_allowed,
+            declared: None,
+            written: 0,
+            // Nobody else has the token before the first poll.
+            polling: true,
+            body_waker: None,
+            writer_waker: None,
+            writer_inside: false,
+            callbacks: Vec::new(),
+            hooks: Vec::new(),
+            informational: None,
+        }
+    }
+
+    /// Makes the state after [`take_plain`](Self::take_plain) as good as new; what that found empty is not touched again.
+    #[inline]
+    fn renew(&mut self) {
+        self.phase = Phase::Waiting;
+        self.head = None;
+        self.whole = None;
+        self.chunk = Bytes::new();
+        self.closed = false;
+        self.declared = None;
+        self.written = 0;
+        self.polling = true;
+        self.body_waker = None;
+        self.writer_waker = None;
+        self.writer_inside = false;
+        self.informational = None;
+    }
+
     /// Moves on by the table; gives whether the event had a place.
     #[inline]
     pub(crate) fn step(&mut self, event: Event) -> bool {
