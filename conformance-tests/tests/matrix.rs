@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rwgi_conformance::honest::Honest;
-use rwgi_conformance::server::{Case, Verdict, application, cases, judge, prepare};
+use rwgi_conformance::server::{Case, Need, Verdict, application, cases, judge, prepare};
 
 /// What is wrong with a case, if anything is.
 fn complaint(case: &Case) -> Option<String> {
     // A violation that makes a server silent is found by waiting: the wait is short here.
     let deadline = Duration::from_millis(1500);
-    let (subject, _running) = prepare(Arc::new(Honest::default()), deadline).ok()?;
+    let lacks = matches!(case.needs, Need::Lack(_));
+    let honest = if lacks { Honest::plain() } else { Honest::default() };
+    let (subject, _running) = prepare(Arc::new(honest), deadline).ok()?;
     let judged = judge(case, &subject);
     if judged.verdict != Verdict::Held {
         return Some(format!("{} does not hold on honest: {}", case.id, judged.explanation()));

@@ -229,7 +229,15 @@ impl Running {
     /// # Errors
     /// Some exchanges outlasted the period of grace and were aborted.
     pub async fn stop(self) -> Result<()> {
-        self.life.stop().await
+        self.life.stop(None).await
+    }
+
+    /// [`stop`](Self::stop) with another period of grace than the [`Config`]'s.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stop_within(self, grace: Duration) -> Result<()> {
+        self.life.stop(Some(grace)).await
     }
 }
 
@@ -248,18 +256,20 @@ struct Life<A> {
 trait Stoppable: Send + Sync {
     fn stop(
         self: Box<Self>,
+        grace: Option<Duration>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>>;
 }
 
 impl<A: Application> Stoppable for Life<A> {
     fn stop(
         self: Box<Self>,
+        grace: Option<Duration>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>> {
         Box::pin(async move {
             let Self { shared, tasks } = *self;
             tasks.close();
             shared.stop.advance(Stage::Drain);
-            let grace: Duration = shared.config.grace;
+            let grace = grace.unwrap_or(shared.config.grace);
             let mut result = Ok(());
             if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
                 result = Err(Error::grace(tasks.len()));

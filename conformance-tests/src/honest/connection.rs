@@ -247,8 +247,10 @@ impl Conversation {
                 let _ = self.watch.drive(pin!(Exchange::new(Arc::clone(&application), again)))?;
             }
         }
-        let exchange = Exchange::new(application, environ);
-        let exchange = exchange.on_informational(self.informational(asked.minor));
+        let mut exchange = Exchange::new(application, environ);
+        if self.facts.server.capabilities().informational {
+            exchange = exchange.on_informational(self.informational(asked.minor));
+        }
         let outbound = self.outbound(asked);
         let result = {
             let mut exchange = pin!(exchange);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rwgi::{Application, BoxError, Connection, ServerInfo, SharedApplication};
+use rwgi::{Application, BoxError, Capabilities, Connection, ServerInfo, SharedApplication};
 
 use super::connection::Conversation;
 use super::violation::{Flaw, Switch, Violation};
@@ -127,11 +127,12 @@ pub(super) fn start(
     application: SharedApplication,
     violation: Option<Violation>,
     port: u16,
+    capabilities: Capabilities,
 ) -> Result<RunningServer, BoxError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let address = listener.local_addr()?;
     let mut info = ServerInfo::new(concat!("honest/", env!("CARGO_PKG_VERSION")));
-    info.capabilities = super::capabilities();
+    info.capabilities = capabilities;
     info.limits = super::limits();
     let server = |info: ServerInfo| {
         Arc::new(Server {

@@ -42,12 +42,19 @@ pub struct Honest {
     violation: Option<Violation>,
     /// Zero lets the system choose.
     port: u16,
+    /// Has no capability.
+    plain: bool,
 }
 
 impl Honest {
     /// The server with this flaw.
     pub fn with(violation: Violation) -> Self {
-        Self { violation: Some(violation), port: 0 }
+        Self { violation: Some(violation), ..Self::default() }
+    }
+
+    /// The server without capabilities, for what has to be refused then.
+    pub fn plain() -> Self {
+        Self { plain: true, ..Self::default() }
     }
 
     /// The server on a certain port of 127.0.0.1.
@@ -60,7 +67,8 @@ impl Honest {
 
 impl ServerUnderTest for Honest {
     fn start(&self, application: SharedApplication) -> Result<RunningServer, BoxError> {
-        listener::start(application, self.violation, self.port)
+        let capabilities = if self.plain { Capabilities::default() } else { capabilities() };
+        listener::start(application, self.violation, self.port, capabilities)
     }
 
     fn name(&self) -> String {

@@ -80,30 +80,14 @@ pub(super) const CASES: &[Case] = &[
         "failed-startup-closes-door",
         "A server whose startup failed does not accept connections",
         "REQ-LIFE-03",
-        |talk| {
-            let knocking = Arc::new(Knocking { fails: true, ..Knocking::default() });
-            let result = talk.launch(Arc::clone(&knocking));
-            knocking.check(talk)?;
-            check(knocking.calls() == 0, "no call of the application", "it was called")?;
-            refused(talk, &knocking)?;
-            drop(result);
-            Ok(())
-        },
+        |talk| stays_closed(talk, Knocking { fails: true, ..Knocking::default() }),
         Violation::switch("serves all the same", Switch::IgnoresFailedStartup)
     ),
     launched!(
         "panicked-startup-closes-door",
         "A server whose startup panicked does not accept connections",
         "REQ-LIFE-03",
-        |talk| {
-            let knocking = Arc::new(Knocking { panics: true, ..Knocking::default() });
-            let result = talk.launch(Arc::clone(&knocking));
-            knocking.check(talk)?;
-            check(knocking.calls() == 0, "no call of the application", "it was called")?;
-            refused(talk, &knocking)?;
-            drop(result);
-            Ok(())
-        },
+        |talk| stays_closed(talk, Knocking { panics: true, ..Knocking::default() }),
         Violation::switch("serves all the same", Switch::IgnoresFailedStartup)
     ),
     launched!(
@@ -560,6 +544,20 @@ impl Application for Knocking {
         self.complete.store(true, Ordering::SeqCst);
         Ok(())
     }
+}
+
+/// The application is served where its startup succeeds, and nobody is where it does not.
+fn stays_closed(talk: &mut Talk<'_>, knocking: Knocking) -> Held {
+    let running = talk.launch(SuiteApplication::new()).control()?;
+    talk.answer("respond hello").control()?;
+    drop(running);
+    let knocking = Arc::new(knocking);
+    let result = talk.launch(Arc::clone(&knocking));
+    knocking.check(talk)?;
+    check(knocking.calls() == 0, "no call of the application", "it was called")?;
+    refused(talk, &knocking)?;
+    drop(result);
+    Ok(())
 }
 
 /// Nobody answers at the address that startup was told.
