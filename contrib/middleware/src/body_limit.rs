@@ -60,8 +60,10 @@ impl<A: Application> Application for BodyLimit<A> {
         match environ.input().length() {
             BodyLength::Exact(length) if length > self.limit => return Err(too_large(self.limit)),
             BodyLength::Unknown => {
-                let input = environ.take_input();
+                let mut input = environ.take_input();
                 let outer = input.limit();
+                // The server's limit moves to the outside, where the application may lift it as before.
+                input.set_limit(None);
                 let counted = Counted { input, limit: self.limit, seen: 0 };
                 let mut counted = Input::from_body(counted, BodyLength::Unknown);
                 // Seen from within, the limit is the lower one; to raise it there changes nothing here.

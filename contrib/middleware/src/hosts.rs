@@ -32,11 +32,8 @@ use crate::settings::{Problem, Problems, Settings, Value};
 #[derive(Debug)]
 pub struct AllowedHosts<A> {
     inner: Arc<A>,
-    allowed: Vec<String>,
+    hosts: Hosts,
 }
-
-/// What Django allows where `DEBUG` is set and `ALLOWED_HOSTS` is empty.
-const DEBUG_HOSTS: [&str; 3] = [".localhost", "127.0.0.1", "[::1]"];
 
 impl<A: Application> AllowedHosts<A> {
     /// Puts the check around an application: `ALLOWED_HOSTS`, and `DEBUG` where that is empty.
@@ -45,14 +42,29 @@ impl<A: Application> AllowedHosts<A> {
     /// A setting of the wrong type, no host at all (`security.W020`), or an entry that no host can match.
     pub fn new(application: A, settings: &Settings) -> Result<Self, Problems> {
         let mut problems = Vec::new();
+        let hosts = Hosts::read(settings, &mut problems);
+        Problems::none_in(problems)?;
+        Ok(Self { inner: Arc::new(application), hosts })
+    }
+}
+
+/// What Django allows where `DEBUG` is set and `ALLOWED_HOSTS` is empty.
+const DEBUG_HOSTS: [&str; 3] = [".localhost", "127.0.0.1", "[::1]"];
+
+/// The hosts that are allowed.
+#[derive(Debug)]
+pub(crate) struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// Reads `ALLOWED_HOSTS` and `DEBUG`.
+    pub(crate) fn read(settings: &Settings, problems: &mut Vec<Problem>) -> Self {
+        let before = problems.len();
         let mut allowed = Vec::new();
         match settings.get("ALLOWED_HOSTS") {
             Some(Value::List(entries)) => {
                 for entry in entries {
                     match entry {
-                        Value::Text(text) if is_entry(text) => {
-                            allowed.push(text.to_ascii_lowercase())
-                        }
+                        Value::Text(text) if is_entry(text) => allowed.push(text.clone()),
                         entry => problems.push(Problem::new(
                             "hosts.entry",
                             format!("{entry:?} in ALLOWED_HOSTS is no host name"),
@@ -68,7 +80,7 @@ impl<A: Application> AllowedHosts<A> {
                 "",
             )),
         }
-        if allowed.is_empty() && problems.is_empty() {
+        if allowed.is_empty() && problems.len() == before {
             if settings.get("DEBUG") == Some(&Value::Bool(true)) {
                 allowed = DEBUG_HOSTS.map(str::to_owned).to_vec();
             } else {
@@ -79,16 +91,26 @@ impl<A: Application> AllowedHosts<A> {
                 ));
             }
         }
-        Problems::none_in(problems)?;
-        Ok(Self { inner: Arc::new(application), allowed })
+        Self(allowed)
+    }
+
+    /// Refuses a request for another host.
+    pub(crate) fn check(&self, environ: &Environ) -> Result<()> {
+        if self.allows(environ.authority()) {
+            return Ok(());
+        }
+        Err(Error::client(
+            StatusCode::BAD_REQUEST,
+            format!("the host {:?} is not in ALLOWED_HOSTS", environ.authority()),
+        ))
     }
 
     fn allows(&self, authority: Option<&str>) -> bool {
-        if self.allowed.iter().any(|allowed| allowed == "*") {
+        if self.0.iter().any(|allowed| allowed == "*") {
             return true;
         }
         let Some(host) = authority.and_then(host) else { return false };
-        self.allowed.iter().any(|allowed| match allowed.strip_prefix('.') {
+        self.0.iter().any(|allowed| match allowed.strip_prefix('.') {
             Some(domain) => {
                 host.eq_ignore_ascii_case(domain)
                     || host.len().checked_sub(allowed.len()).is_some_and(|start| {
@@ -132,12 +154,7 @@ fn host(authority: &str) -> Option<&str> {
 
 impl<A: Application> Application for AllowedHosts<A> {
     async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
-        if !self.allows(environ.authority()) {
-            return Err(Error::client(
-                StatusCode::BAD_REQUEST,
-                format!("the host {:?} is not in ALLOWED_HOSTS", environ.authority()),
-            ));
-        }
+        self.hosts.check(&environ)?;
         self.inner.call(environ, start_response).await
     }
 

@@ -10,9 +10,10 @@ use http::header::{
 use http::{HeaderName, HeaderValue, StatusCode};
 use regex::Regex;
 use rwgi::{
-    Application, Environ, Finished, ResponseHead, Result, Scheme, ServerInfo, StartResponse,
+    Application, Environ, Error, Finished, ResponseHead, Result, Scheme, ServerInfo, StartResponse,
 };
 
+use crate::hosts::Hosts;
 use crate::settings::{Problem, Problems, Settings, Value};
 
 /// Adds the fields that Django's security settings ask for.
@@ -26,7 +27,7 @@ use crate::settings::{Problem, Problems, Settings, Value};
 /// | `SECURE_HSTS_SECONDS` | 0 | `Strict-Transport-Security`, over https only; 0 leaves it out |
 /// | `SECURE_HSTS_INCLUDE_SUBDOMAINS`, `SECURE_HSTS_PRELOAD` | false | its directives |
 /// | `SECURE_SSL_REDIRECT` | false | 301 to https for what came by http |
-/// | `SECURE_SSL_HOST` | the request's | the host of that redirection |
+/// | `SECURE_SSL_HOST` | the request's, which has to be in `ALLOWED_HOSTS` | the host of that redirection |
 /// | `SECURE_REDIRECT_EXEMPT` (patterns, of the path without its first slash) | none | what is not redirected |
 ///
 /// A field that the application set stays as it is. An error that the application does not answer is the server's answer, which has
@@ -54,9 +55,17 @@ pub struct SecurityHeaders<A> {
     redirect: Option<Redirect>,
 }
 
+/// Whose https a request is sent to.
+#[derive(Debug)]
+enum To {
+    Host(String),
+    /// The one it came for. It is the client's word, and goes into an answer that may be cached: so it has to be allowed.
+    Same(Hosts),
+}
+
 #[derive(Debug)]
 struct Redirect {
-    host: Option<String>,
+    to: To,
     exempt: Vec<Regex>,
 }
 
@@ -210,22 +219,39 @@ impl Reader<'_> {
             }
             Some(_) => self.wrong("SECURE_REDIRECT_EXEMPT", "a list of patterns"),
         }
-        self.flag("SECURE_SSL_REDIRECT", false).then_some(Redirect { host, exempt })
+        if !self.flag("SECURE_SSL_REDIRECT", false) {
+            return None;
+        }
+        let to = match host {
+            Some(host) => To::Host(host),
+            None => To::Same(Hosts::read(self.settings, &mut self.problems)),
+        };
+        Some(Redirect { to, exempt })
     }
 }
 
 impl Redirect {
     /// Where to send a request that came by http.
-    fn target(&self, environ: &Environ) -> Option<String> {
+    fn target(&self, environ: &Environ) -> Result<Option<String>> {
         let path = environ.path().trim_start_matches('/');
+        // `OPTIONS *` is about the server, and has no place to go to.
         if environ.scheme() == Scheme::Https
+            || !environ.path().starts_with('/')
             || self.exempt.iter().any(|pattern| pattern.is_match(path))
         {
-            return None;
+            return Ok(None);
         }
-        let host = self.host.as_deref().or_else(|| environ.authority())?;
+        let host = match &self.to {
+            To::Host(host) => host,
+            To::Same(hosts) => {
+                hosts.check(environ)?;
+                environ.authority().ok_or_else(|| {
+                    Error::client(StatusCode::BAD_REQUEST, "no host to go to by https")
+                })?
+            }
+        };
         let query = environ.query().map(|query| format!("?{query}")).unwrap_or_default();
-        Some(format!("https://{host}{}{query}", environ.path()))
+        Ok(Some(format!("https://{host}{}{query}", environ.path())))
     }
 }
 
@@ -246,7 +272,8 @@ impl<A: Application> Application for SecurityHeaders<A> {
             add(head, &always)?;
             secure.map_or(Ok(()), |fields| add(head, &fields))
         });
-        if let Some(target) = self.redirect.as_ref().and_then(|redirect| redirect.target(&environ))
+        if let Some(redirect) = &self.redirect
+            && let Some(target) = redirect.target(&environ)?
         {
             return start_response.respond(StatusCode::MOVED_PERMANENTLY, [(LOCATION, target)], "");
         }

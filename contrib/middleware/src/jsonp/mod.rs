@@ -13,6 +13,7 @@ use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body::Body;
 use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartResponse};
 
 use self::wrap::Wrap;
@@ -102,8 +103,14 @@ impl<A: Application> Jsonp<A> {
             return start_response.forward(response);
         }
         let (head, body) = response.into_parts();
-        let mut body = Gathered::ready(body, ONE_PIECE).await;
         let wrap = Wrap::new(&callback);
+        // A stream stays one: only what comes with its length is made one piece.
+        let length = body.size_hint().exact();
+        if length.is_none_or(|length| length > ONE_PIECE as u64) {
+            let body = Recoded::new(body, wrap);
+            return start_response.forward(http::Response::from_parts(head, body));
+        }
+        let mut body = Gathered::ready(body, ONE_PIECE).await;
         match body.whole() {
             Some(content) => {
                 body.replace(recode::whole(wrap, &content)?);

@@ -37,6 +37,16 @@ fn no_application_gets_more_than_the_limit() {
 }
 
 #[test]
+fn the_application_lifts_the_servers_limit_and_not_this_one() {
+    let client = Client::new(BodyLimit::new(greedy, 6));
+    for (pieces, expected) in [(&["123", "456"][..], 200), (&["123", "4567"], 413)] {
+        let mut input = chunked(pieces);
+        input.set_limit(Some(2));
+        assert_eq!(wait(client.post("/").content(input).send()).status(), expected);
+    }
+}
+
+#[test]
 fn what_is_declared_too_long_does_not_reach_the_application() {
     let untouched = |_: Environ, _: StartResponse| async move { panic!("it was called") };
     let client = Client::new(BodyLimit::new(untouched, 3));

@@ -67,6 +67,7 @@ fn what_the_application_set_stays() {
 #[test]
 fn what_came_by_http_is_sent_to_https() {
     let settings = Settings::new()
+        .with("ALLOWED_HOSTS", ["example.com"])
         .with("SECURE_SSL_REDIRECT", true)
         .with("SECURE_REDIRECT_EXEMPT", ["^health/"]);
     let client = Client::new(SecurityHeaders::new(place, &settings).unwrap());
@@ -75,6 +76,8 @@ fn what_came_by_http_is_sent_to_https() {
     assert_eq!(response.header("location"), Some("https://example.com/a%20b?c=d"));
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(wait(client.get("/health/live").send()).status(), 200);
+    let evil = wait(client.get("/").header("host", "evil.org").send());
+    assert_eq!((evil.status(), evil.header("location")), (StatusCode::BAD_REQUEST, None));
     let tls = Client::over(SecurityHeaders::new(place, &settings).unwrap(), over_tls());
     assert_eq!(wait(tls.get("/").send()).status(), 200);
     let settings = settings.with("SECURE_SSL_HOST", "secure.example.com:8443");
@@ -94,4 +97,23 @@ fn every_wrong_setting_is_found_at_once() {
         .with("SECURE_REDIRECT_EXEMPT", ["("]);
     let problems = SecurityHeaders::new(place, &settings).map(|_| ()).unwrap_err();
     assert_eq!(problems.iter().count(), 6, "{problems}");
+}
+
+#[test]
+fn a_redirection_to_the_host_that_was_asked_for_needs_to_know_which_are_allowed() {
+    let settings = Settings::new().with("SECURE_SSL_REDIRECT", true);
+    let problems = SecurityHeaders::new(place, &settings).map(|_| ()).unwrap_err();
+    assert_eq!(problems.iter().next().unwrap().id, "security.W020");
+    let settings = settings.with("SECURE_SSL_HOST", "example.com");
+    assert!(SecurityHeaders::new(place, &settings).is_ok());
+}
+
+#[test]
+fn what_has_nowhere_to_go_is_not_sent_there() {
+    let settings = Settings::new().with("ALLOWED_HOSTS", ["*"]).with("SECURE_SSL_REDIRECT", true);
+    let client = Client::new(SecurityHeaders::new(place, &settings).unwrap());
+    let star = client.request(http::Method::OPTIONS, "*");
+    assert_eq!(wait(star.send()).status(), StatusCode::OK);
+    let old = client.get("/").with(|environ| environ.version(http::Version::HTTP_10));
+    assert_eq!(wait(old.send()).status(), StatusCode::BAD_REQUEST);
 }
