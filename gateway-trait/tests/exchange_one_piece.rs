@@ -10,7 +10,9 @@ use common::{Log, Poller, get, pause, respond, run, status};
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body::Body;
-use rwgi::{Environ, Error, Exchange, Fault, OutcomeKind, ResponseHead, StartResponse};
+use rwgi::{
+    Environ, Error, Exchange, Fault, OutcomeKind, ResponseBody, ResponseHead, StartResponse,
+};
 
 // Evidence: REQ-RESP-02, REQ-RESP-04, REQ-RESP-05, REQ-RESP-15, REQ-EXCH-11, REQ-EXCH-14
 #[test]
@@ -63,6 +65,25 @@ fn the_last_frame_says_that_it_is_the_last() {
     assert!(!body.is_end_stream());
     assert_eq!(poller.data(&mut body), "x");
     assert!(body.is_end_stream(), "a server need not ask again");
+}
+
+#[test]
+fn a_body_says_whether_all_of_it_is_there() {
+    let is_whole = |streams: bool| {
+        let application = move |_: Environ, start: StartResponse| async move {
+            if !streams {
+                return start.respond(StatusCode::OK, (), "x");
+            }
+            let mut body = start.start(StatusCode::OK, ())?;
+            body.write("x").await?;
+            body.flush().await?;
+            body.finish()
+        };
+        respond(&Poller::new(), application, get()).body().is_whole()
+    };
+    assert!(is_whole(false));
+    assert!(!is_whole(true), "it can still fail");
+    assert!(ResponseBody::empty().is_whole());
 }
 
 #[test]

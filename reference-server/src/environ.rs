@@ -236,7 +236,7 @@ mod tests {
         }
         for bad in [
             "a b", "a/b", "u@a", "a:b", "a:80:80", "a:99999", "[::1", "a%2", "a%zz", "a,b c",
-            "http://a", "a?b", "a#b", "a\\b",
+            "http://a", "a?b", "a#b", "a\\b", "@", "%", ":b", "::",
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad:?}");
         }
