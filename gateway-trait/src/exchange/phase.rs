@@ -198,4 +198,32 @@ mod tests {
             assert_eq!(phase.after(Event::Respond), None, "{phase}");
         }
     }
+
+    #[test]
+    fn each_way_through_the_table_is_open() {
+        use Event as E;
+        use Phase as P;
+        let ways: [&[(Event, Phase)]; 9] = [
+            &[(E::Respond, P::Answered), (E::ReturnFinished, P::Completed)],
+            &[(E::Start, P::Started), (E::ReplaceHead, P::Started), (E::Finish, P::Answered)],
+            &[(E::Start, P::Started), (E::DropWriter, P::Abandoned), (E::Fail, P::Failed)],
+            &[(E::Start, P::Started), (E::Write, P::Committed), (E::Write, P::Committed)],
+            &[(E::Start, P::Started), (E::Write, P::Committed), (E::DropWriter, P::Aborted)],
+            &[(E::Start, P::Started), (E::Write, P::Committed), (E::Discharge, P::Completed)],
+            &[(E::Start, P::Started), (E::Write, P::Committed), (E::Finish, P::Finished)],
+            &[(E::Respond, P::Answered), (E::Fail, P::Failed)],
+            &[(E::Fail, P::Failed)],
+        ];
+        for way in ways {
+            way.iter().fold(P::Waiting, |phase, (event, next)| {
+                assert_eq!(phase.after(*event), Some(*next), "{phase}");
+                *next
+            });
+        }
+        assert_eq!(P::Finished.after(E::ReturnFinished), Some(P::Completed));
+        assert_eq!(P::Finished.after(E::Discharge), Some(P::Completed));
+        // With a failure in three more phases and a cancellation in six these are all.
+        let places = P::ALL.iter().flat_map(|phase| E::ALL.map(|event| phase.after(event)));
+        assert_eq!(places.flatten().count(), 25);
+    }
 }
