@@ -32,8 +32,10 @@ pub(super) const CASES: &[Case] = &[
         "Content that is larger than a frame and a window arrives whole",
         ["REQ-BODY-01"],
         |talk| play(talk, "respond-fill 300000")?.body(pattern(300_000)),
-        Violation::content("drops the last octet of a piece", |data| {
-            data.pop();
+        Violation::content("drops the last octet of a large piece", |data| {
+            if data.len() > 10_000 {
+                data.pop();
+            }
         })
     ),
     h2!(
@@ -58,8 +60,10 @@ pub(super) const CASES: &[Case] = &[
         "A response holds no connection-specific field",
         ["REQ-H2-10"],
         |talk| play(talk, "respond hello")?.body("hello"),
-        Violation::reply("says Connection: keep-alive", |_, reply| {
-            reply.add("connection", "keep-alive");
+        Violation::reply("says Connection: keep-alive", |asked, reply| {
+            if asked.path != "/control" {
+                reply.add("connection", "keep-alive");
+            }
         })
     ),
     h2!(
@@ -208,8 +212,9 @@ pub(super) const CASES: &[Case] = &[
             talk.watch("pumped")?.quiet("a write that waits while the client opens no window")?;
             http2.grant(0, 1 << 24)?;
             http2.grant(stream, 1 << 24)?;
-            talk.await_event("pumped")?;
+            // First what was written is taken off the socket: else the application waits for that.
             let (ended, body) = http2.ended(stream)?;
+            talk.await_event("pumped")?;
             let whole = ended == Ended::Complete && body.len() == 64 * 65_536;
             check(whole, "4194304 octets", format!("{} octets, {ended:?}", body.len()))
         },
