@@ -193,6 +193,9 @@ pub(crate) fn closing_octets(status: StatusCode, date: std::time::SystemTime) ->
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     // Evidence: REQ-ERR-02, REQ-ERR-04
@@ -218,5 +221,50 @@ mod tests {
         assert!(text.contains("date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"));
         assert!(text.ends_with("\r\n\r\n400 Bad Request\n"));
         assert!(text.contains("content-length: 16\r\n"));
+    }
+
+    /// Keeps what is logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(error: &Error, aborted: bool) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || log_error(error, &"GET /", aborted));
+        let octets = std::mem::take(&mut *lines.0.lock().unwrap());
+        String::from_utf8(octets).unwrap()
+    }
+
+    #[test]
+    fn a_failure_is_one_line_with_its_causes_at_the_level_of_its_culprit() {
+        let cause = Error::server("the disk is full").with_source(io::Error::other("sector 7"));
+        let error = Error::application("no page").with_source(cause);
+        let line = logged(&error.with_requirement("REQ-APP-03"), false);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.trim_start().starts_with("ERROR"), "{line}");
+        for part in ["error response: ", "no page: ", "the disk is full", ": sector 7", "500"] {
+            assert_eq!(line.matches(part).count(), 1, "{part:?} in {line}");
+        }
+        assert!(line.contains("REQ-APP-03") && line.contains("GET /"), "{line}");
+
+        let line = logged(&Error::client(StatusCode::NOT_FOUND, "no such page"), true);
+        assert!(line.trim_start().starts_with("DEBUG"), "{line}");
+        assert!(line.contains("response aborted: ") && line.contains("404"), "{line}");
     }
 }
