@@ -56,6 +56,18 @@ fn a_forwarded_body_is_passed_on_and_its_exact_size_with_it() {
     assert_eq!(log.told(), (OutcomeKind::Completed, Some(200), 2));
 }
 
+#[test]
+fn an_empty_piece_is_not_passed_on_and_displaces_none() {
+    for declared in [None, Some(1)] {
+        let log = Log::default();
+        let app = forwarding(&log, declared, || Script::data(&["", "a"]).then_empty());
+        let ran = run(app, get()).unwrap();
+        assert_eq!(ran.chunks, ["a"]);
+        assert!(ran.error.is_none());
+        assert_eq!(log.told(), (OutcomeKind::Completed, Some(200), 1));
+    }
+}
+
 // Evidence: REQ-BODY-18, REQ-MID-11
 #[test]
 fn trailers_of_a_forwarded_body_are_passed_on() {
@@ -174,6 +186,7 @@ fn a_body_whose_last_byte_was_taken_is_complete_even_if_nobody_asks_for_its_end(
     assert_eq!(poller.data(&mut body), "ab");
     log.assert_silent();
     assert_eq!(poller.data(&mut body), "cd");
+    assert!(body.is_end_stream(), "a server need not ask again");
     drop(body);
     assert_eq!(log.told(), (OutcomeKind::Completed, Some(200), 4));
 

@@ -220,6 +220,7 @@ mod tests {
                 *next
             });
         }
+        assert_eq!(P::Waiting.to_string(), "waiting");
         assert_eq!(P::Finished.after(E::ReturnFinished), Some(P::Completed));
         assert_eq!(P::Finished.after(E::Discharge), Some(P::Completed));
         // With a failure in three more phases and a cancellation in six these are all.

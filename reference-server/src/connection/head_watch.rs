@@ -226,6 +226,12 @@ mod tests {
             assert!(!watch.has_begun());
             assert!(watch.octets.is_empty());
         }
+        for head in [GET, BARE, GET] {
+            watch.feed(head);
+            assert_eq!(watch.octets, head, "of the heads before it nothing");
+            watch.parsed(BodyLength::Empty);
+        }
+        assert!(!watch.has_begun());
         assert!(!watch.feed(b"\r\n"), "an empty line begins nothing");
         assert!(!watch.has_begun());
         assert!(watch.feed(b"G"));
