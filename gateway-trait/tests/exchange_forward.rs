@@ -5,13 +5,14 @@ mod common;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use common::script::Script;
 use common::{Log, Poller, capable, get, respond, run};
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::Full;
 use rwgi::{Application, Environ, Exchange, Fault, Finished, OutcomeKind, Result, StartResponse};
 
@@ -141,6 +142,42 @@ fn a_panic_of_the_body_is_contained_wherever_it_comes() {
         }
         assert_eq!(log.one().kind(), OutcomeKind::Failed);
     }
+}
+
+/// A body that never gives anything and does not go quietly.
+struct Sticky;
+
+impl Body for Sticky {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Sticky {
+    fn drop(&mut self) {
+        panic!("the destructor of the body panics");
+    }
+}
+
+#[test]
+fn a_destructor_of_the_body_that_panics_ends_nothing_else() {
+    let poller = Poller::new();
+    let log = Log::default();
+    let watched = log.clone();
+    let application = move |_: Environ, mut start: StartResponse| {
+        watched.watch(&mut start);
+        async move { start.forward(Response::new(Sticky)) }
+    };
+    let mut body = respond(&poller, application, get()).into_body();
+    assert!(poller.frame(&mut body).is_pending());
+    drop(body);
+    assert_eq!(log.told(), (OutcomeKind::Cancelled, Some(200), 0));
 }
 
 #[test]
