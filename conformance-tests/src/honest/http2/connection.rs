@@ -6,40 +6,37 @@
 use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rwgi::{BodyLength, Connection};
+use rwgi::Connection;
 use socket2::SockRef;
 
 use super::flaw::Http2Flaw;
-use super::hub::{Hub, Stream};
-use super::request::{self, Refusal};
-use super::stream;
+use super::hub::Hub;
 use crate::honest::listener::Server;
 use crate::http2::{
-    FRAME_SIZE, Frame, MOST_WINDOW, PREFACE, WINDOW, code, flag, hpack, kind, number,
-    read_settings, setting, settings,
+    FRAME_SIZE, Frame, MOST_WINDOW, PREFACE, code, flag, hpack, kind, number, read_settings,
+    setting, settings,
 };
 
 /// The limit on streams that the server announces; RFC 9113 advises not to go below this.
-const MOST_STREAMS: u32 = 100;
+pub(super) const MOST_STREAMS: u32 = 100;
 /// The largest field block, before it is decoded.
 const LARGEST_BLOCK: usize = 256 * 1024;
 
 /// What ends a connection: an error code.
-struct Broken(u32);
+pub(super) struct Broken(pub(super) u32);
 
-struct Reader {
-    hub: Arc<Hub>,
+pub(super) struct Reader {
+    pub(super) hub: Arc<Hub>,
     stream: TcpStream,
     buffer: Vec<u8>,
     decoder: hpack::Decoder,
     /// A field section that has not ended: its stream, its flags, its octets.
     open_block: Option<(u32, u8, Vec<u8>)>,
     last: u32,
-    leaving: bool,
+    pub(super) leaving: bool,
     greeted: bool,
 }
 
@@ -73,7 +70,7 @@ pub(in crate::honest) fn serve(
 }
 
 impl Reader {
-    fn off(&self, flaw: Http2Flaw) -> bool {
+    pub(super) fn off(&self, flaw: Http2Flaw) -> bool {
         self.hub.off(flaw)
     }
 
@@ -254,7 +251,7 @@ impl Reader {
         }
     }
 
-    fn stream_error(&self, id: u32, code: u32) {
+    pub(super) fn stream_error(&self, id: u32, code: u32) {
         self.hub.reset(id, code);
         self.hub.change(|state| {
             if let Some(stream) = state.streams.get_mut(&id) {
@@ -346,65 +343,6 @@ impl Reader {
         self.open(id, &fields, end)
     }
 
-    fn trailers(&self, id: u32, fields: &[(Vec<u8>, Vec<u8>)], end: bool) {
-        let trailers = request::trailers(fields).filter(|_| end);
-        let malformed = trailers.is_none();
-        let any_length = self.off(Http2Flaw::AnyLength);
-        let known = self.hub.change(|state| {
-            let Some(stream) = state.streams.get_mut(&id) else { return false };
-            stream.trailers = trailers;
-            stream.end(any_length);
-            stream.wake();
-            true
-        });
-        if malformed && known {
-            self.stream_error(id, code::PROTOCOL_ERROR);
-        }
-    }
-
-    /// A new stream, with its exchange.
-    fn open(&self, id: u32, fields: &[(Vec<u8>, Vec<u8>)], end: bool) -> Result<(), Broken> {
-        let full = self.hub.lock().streams.len() >= MOST_STREAMS as usize;
-        if full || self.leaving {
-            self.hub.reset(id, code::REFUSED_STREAM);
-            return Ok(());
-        }
-        let read = request::read(fields, end, self.hub.flaw());
-        if read.is_err() && self.off(Http2Flaw::CallsRefused) {
-            stream::call_anyway(&self.hub, fields);
-        }
-        if matches!(read, Err(Refusal::Malformed)) {
-            if self.off(Http2Flaw::MalformedCloses) {
-                return Err(Broken(code::PROTOCOL_ERROR));
-            }
-            self.hub.reset(id, code::PROTOCOL_ERROR);
-            return Ok(());
-        }
-        let (left, expects) = match &read {
-            Ok(head) => (Some(head.length), head.expects),
-            Err(_) => (None, false),
-        };
-        self.hub.change(|state| {
-            let window = state.initial_window;
-            let left = match left {
-                Some(BodyLength::Exact(length)) => Some(length),
-                Some(BodyLength::Empty) => Some(0),
-                _ => None,
-            };
-            state.streams.insert(id, Stream::new(window, left, end, expects));
-        });
-        let (hub, guard) = (Arc::clone(&self.hub), self.hub.server.enter());
-        let spawned = thread::Builder::new().name("honest-stream".to_owned()).spawn(move || {
-            stream::serve(&hub, id, read);
-            drop(guard);
-        });
-        if spawned.is_err() {
-            self.hub.reset(id, code::REFUSED_STREAM);
-            self.hub.change(|state| state.streams.remove(&id));
-        }
-        Ok(())
-    }
-
     /// Ends the connection so that what was sent arrives.
     fn close(mut self) {
         if self.hub.is_abandoned() {
@@ -418,32 +356,6 @@ impl Reader {
             if !matches!(self.read(), Ok(true)) {
                 return;
             }
-        }
-    }
-}
-
-impl Stream {
-    fn new(window: i64, left: Option<u64>, ended: bool, expects: bool) -> Self {
-        Self {
-            window,
-            granted: WINDOW,
-            arrived: std::collections::VecDeque::new(),
-            left,
-            trailers: None,
-            ended,
-            broken: None,
-            expects,
-            committed: false,
-            reset: false,
-            reader: None,
-        }
-    }
-
-    /// The client has sent all it will.
-    fn end(&mut self, any_length: bool) {
-        self.ended = true;
-        if self.left.is_some_and(|left| left > 0) && self.broken.is_none() && !any_length {
-            self.broken = Some("less content than the declared length");
         }
     }
 }

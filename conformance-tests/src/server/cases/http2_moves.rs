@@ -22,6 +22,18 @@ macro_rules! h2 {
         }
     };
 }
+/// A case about a malformed request.
+macro_rules! bad {
+    ($id:literal, $title:literal, $requirement:literal, $fields:expr, $violation:expr $(,)?) => {
+        crate::server::cases::http2_moves::h2!(
+            $id,
+            $title,
+            [$requirement, "REQ-HTTP-02"],
+            |talk| crate::server::cases::http2_moves::malformed(talk, &$fields),
+            $violation
+        )
+    };
+}
 /// A violation in the server's own code for HTTP/2.
 macro_rules! flaw {
     ($summary:literal, $flaw:ident) => {
@@ -31,7 +43,7 @@ macro_rules! flaw {
         )
     };
 }
-pub(super) use {flaw, h2};
+pub(super) use {bad, flaw, h2};
 
 /// A request's fields.
 pub(super) type Fields<'a> = Vec<(&'a str, &'a str)>;

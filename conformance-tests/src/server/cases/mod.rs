@@ -43,6 +43,7 @@ mod errors_after_commit;
 mod exchange;
 mod http2;
 mod http2_moves;
+mod http2_request;
 mod http2_response;
 mod http2_streams;
 mod http_connection;
@@ -86,6 +87,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         http_response::CASES,
         http_connection::CASES,
         http2::CASES,
+        http2_request::CASES,
         http2_response::CASES,
         http2_streams::CASES,
     ]
