@@ -88,6 +88,10 @@ fn diagnose_field<'a>(line: &'a [u8], lengths: &mut Vec<&'a [u8]>) -> Option<Ref
     if !line.is_empty() && (name.is_empty() || !name.iter().all(token)) {
         return Some(Refusal::FieldName);
     }
+    // No control octet stands in a value but the tab (RFC 9110, section 5.5).
+    if line.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
+        return Some(Refusal::Syntax);
+    }
     if name.eq_ignore_ascii_case(b"content-length") {
         lengths.push(&line[name.len() + 1..]);
     }
@@ -132,6 +136,7 @@ mod tests {
             ),
             ("POST / HTTP/1.1\r\nContent-Length: 1, 2\r\n\r\n", Refusal::ContentLengths),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", Refusal::Coding),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: \x0bchunked\r\n\r\n", Refusal::Syntax),
             ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Refusal::CodingInHttp10),
             ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::Syntax),
             ("", Refusal::Syntax),

@@ -53,10 +53,6 @@ pub(crate) fn check_http2(
         (None, Some(host), None) if !is_host(host.as_bytes()) => {
             return Err(Refusal::HostMalformed);
         }
-        // User information in `:authority` is no more welcome than in Host.
-        (Some(authority), _, None) if !is_host(authority.as_str().as_bytes()) => {
-            return Err(Refusal::HostMalformed);
-        }
         _ => {}
     }
     join_cookies(&mut head.headers);
@@ -95,6 +91,14 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
         _ if uri.scheme().is_none() && uri.authority().is_some() => Err(Refusal::AuthorityForm),
         "*" if *method == Method::OPTIONS => Ok(()),
         "*" => Err(Refusal::Asterisk),
+        // User information, and what else is no host, is no more welcome here than in Host.
+        _ if uri.authority().is_some_and(|host| !is_host(host.as_str().as_bytes())) => {
+            Err(Refusal::HostMalformed)
+        }
+        // hyper lets octets from 0x80 pass, which the grammar does not (RFC 3986, section 3.3).
+        _ if uri.path_and_query().is_some_and(|target| !target.as_str().is_ascii()) => {
+            Err(Refusal::TargetForm)
+        }
         path if path.starts_with('/') && known_scheme => Ok(()),
         _ => Err(Refusal::TargetForm),
     }
@@ -145,11 +149,24 @@ fn is_port(digits: &[u8]) -> bool {
 fn is_unusual_host(value: &[u8]) -> bool {
     // User information is part of an authority and not of a host.
     !value.contains(&b'@')
+        && (value[0] != b'[' || is_ip_literal(value))
         && Authority::try_from(value).is_ok_and(|authority| {
             let rest = &authority.as_str()[authority.host().len()..];
             rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| is_port(port.as_bytes()))
         })
         || is_encoded_name(value)
+}
+
+/// Whether what stands in brackets at the beginning is an IPv6 address, or an address of a version to come (RFC 3986, section 3.2.2).
+fn is_ip_literal(value: &[u8]) -> bool {
+    let end = value.iter().position(|octet| *octet == b']').unwrap_or(value.len());
+    let inner = std::str::from_utf8(&value[1..end]).unwrap_or_default();
+    let future = || {
+        let (version, address) = inner.strip_prefix(['v', 'V'])?.split_once('.')?;
+        let hexadecimal = |text: &str| text.bytes().all(|octet| octet.is_ascii_hexdigit());
+        (!version.is_empty() && hexadecimal(version) && !address.is_empty()).then_some(())
+    };
+    inner.parse::<std::net::Ipv6Addr>().is_ok() || future().is_some()
 }
 
 /// A registered name with what RFC 3986 allows in one and `Authority` does not: percent-encoded octets.
@@ -216,6 +233,13 @@ mod tests {
             ("GET", "*", Some(Refusal::Asterisk)),
             ("GET", "a:80", Some(Refusal::AuthorityForm)),
             ("GET", "ftp://a/b", Some(Refusal::TargetForm)),
+            ("GET", "http://b:8/c", None),
+            ("GET", "http://b:8x/c", Some(Refusal::HostMalformed)),
+            ("GET", "http://u@b/c", Some(Refusal::HostMalformed)),
+            ("GET", "http://[b]/c", Some(Refusal::HostMalformed)),
+            ("GET", "/%C3%A9", None),
+            ("GET", "/\u{e9}", Some(Refusal::TargetForm)),
+            ("GET", "/?\u{e9}", Some(Refusal::TargetForm)),
             ("CONNECT", "a:80", Some(Refusal::Connect)),
         ] {
             assert_eq!(judged(method, target, &host), verdict, "{method} {target}");
@@ -230,13 +254,44 @@ mod tests {
         let mut old = head("GET", "/", &[]);
         old.version = Version::HTTP_10;
         assert_eq!(check(&old, BodyLength::Empty), Ok(()));
-        for fine in ["", "a", "a:80", "a:", "127.0.0.1:8000", "[::1]", "[::1]:80", "a%20b", "a_b:1"]
-        {
+        for fine in [
+            "",
+            "a",
+            "a:80",
+            "a:",
+            "127.0.0.1:8000",
+            "[::1]",
+            "[::1]:80",
+            "a%20b",
+            "a_b:1",
+            "[v1.a]",
+        ] {
             assert!(is_host(fine.as_bytes()), "{fine:?}");
         }
         for bad in [
-            "a b", "a/b", "u@a", "a:b", "a:80:80", "a:99999", "[::1", "a%2", "a%zz", "a,b c",
-            "http://a", "a?b", "a#b", "a\\b", "@", "%", ":b", "::",
+            "a b",
+            "a/b",
+            "u@a",
+            "a:b",
+            "a:80:80",
+            "a:99999",
+            "[::1",
+            "a%2",
+            "a%zz",
+            "a,b c",
+            "http://a",
+            "[a]",
+            "[fe80::1%25eth0]",
+            "[]",
+            "[v.a]",
+            "[::1]a",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "@",
+            "%",
+            ":b",
+            "::",
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad:?}");
         }

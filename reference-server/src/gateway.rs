@@ -64,13 +64,13 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
             let work = Work::Refused(refusal);
             return Answer { work, underway, label, version, content: None };
         }
-        let (input, content) = if length == BodyLength::Empty {
+        let (mut input, content) = if length == BodyLength::Empty {
             (Input::empty(), None)
         } else {
-            let (mut input, content) = request_body::input(incoming, length, &head);
-            input.set_limit(Some(self.body_bytes));
+            let (input, content) = request_body::input(incoming, length, &head);
             (input, Some(content))
         };
+        input.set_limit(Some(self.body_bytes));
         let environ = Environ::new(head, input, Arc::clone(&self.connection));
         let exchange = Exchange::new(Arc::clone(&self.application), environ);
         Answer { work: Work::Exchange(exchange), underway, label, version, content }

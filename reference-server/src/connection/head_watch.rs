@@ -106,7 +106,9 @@ impl HeadWatch {
     pub(crate) fn has_fragment(&self) -> bool {
         self.hash && {
             let line = self.unparsed().split(|octet| *octet == b'\n').next();
-            line.is_some_and(|line| line.contains(&b'#'))
+            // A method may hold a `#` as well.
+            let target = line.and_then(|line| line.split(|octet| *octet == b' ').nth(1));
+            target.is_some_and(|target| target.contains(&b'#'))
         }
     }
 
