@@ -3,6 +3,8 @@
 //! Rules of this room: it thinks, on values alone; what hyper lets pass and the specification forbids is refused here, once, by
 //! requirement; an environ that leaves this room has a checked authority, target and framing.
 
+use std::net::Ipv6Addr;
+
 use http::header::{COOKIE, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, request};
@@ -17,6 +19,10 @@ use crate::fault::Refusal;
 #[inline]
 pub(crate) fn check(head: &request::Parts, length: BodyLength) -> Result<(), Refusal> {
     check_target(&head.method, &head.uri)?;
+    // User information and a port that is no number are no more welcome in absolute-form than in Host.
+    if head.uri.authority().is_some_and(|authority| !is_host(authority.as_str().as_bytes())) {
+        return Err(Refusal::TargetForm);
+    }
     check_host(&head.headers, head.version)?;
     if length != BodyLength::Empty {
         check_coding(&head.headers)?;
@@ -147,6 +153,9 @@ fn is_port(digits: &[u8]) -> bool {
 /// IP literals, percent-encoded names, and what is none of these.
 #[cold]
 fn is_unusual_host(value: &[u8]) -> bool {
+    if let Some(literal) = value.strip_prefix(b"[") {
+        return is_literal(literal);
+    }
     // User information is part of an authority and not of a host.
     !value.contains(&b'@')
         && (value[0] != b'[' || is_ip_literal(value))
@@ -157,6 +166,26 @@ fn is_unusual_host(value: &[u8]) -> bool {
         || is_encoded_name(value)
 }
 
+<<<<<<< reference-server/src/environ.rs
+/// What follows `[`: an address of IPv6 or of a version to come (RFC 3986, section 3.2.2), the bracket and a port.
+fn is_literal(value: &[u8]) -> bool {
+    let Some(end) = value.iter().position(|octet| *octet == b']') else { return false };
+    let (address, rest) = (&value[..end], &value[end + 1..]);
+    let known = std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    (known || is_future_address(address))
+        && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
+}
+
+fn is_future_address(address: &[u8]) -> bool {
+    let Some((b'v' | b'V', rest)) = address.split_first() else { return false };
+    let mut parts = rest.splitn(2, |octet| *octet == b'.');
+    let (Some(version), Some(name)) = (parts.next(), parts.next()) else { return false };
+    let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(octet);
+    !version.is_empty()
+        && version.iter().all(u8::is_ascii_hexdigit)
+        && !name.is_empty()
+        && name.iter().all(allowed)
+=======
 /// Whether what stands in brackets at the beginning is an IPv6 address, or an address of a version to come (RFC 3986, section 3.2.2).
 fn is_ip_literal(value: &[u8]) -> bool {
     let end = value.iter().position(|octet| *octet == b']').unwrap_or(value.len());
@@ -167,6 +196,7 @@ fn is_ip_literal(value: &[u8]) -> bool {
         (!version.is_empty() && hexadecimal(version) && !address.is_empty()).then_some(())
     };
     inner.parse::<std::net::Ipv6Addr>().is_ok() || future().is_some()
+>>>>>>> /tmp/C2/theirs
 }
 
 /// A registered name with what RFC 3986 allows in one and `Authority` does not: percent-encoded octets.
@@ -233,6 +263,10 @@ mod tests {
             ("GET", "*", Some(Refusal::Asterisk)),
             ("GET", "a:80", Some(Refusal::AuthorityForm)),
             ("GET", "ftp://a/b", Some(Refusal::TargetForm)),
+<<<<<<< reference-server/src/environ.rs
+            ("GET", "http://a:b/", Some(Refusal::TargetForm)),
+            ("GET", "http://u@a/", Some(Refusal::TargetForm)),
+=======
             ("GET", "http://b:8/c", None),
             ("GET", "http://b:8x/c", Some(Refusal::HostMalformed)),
             ("GET", "http://u@b/c", Some(Refusal::HostMalformed)),
@@ -240,6 +274,7 @@ mod tests {
             ("GET", "/%C3%A9", None),
             ("GET", "/\u{e9}", Some(Refusal::TargetForm)),
             ("GET", "/?\u{e9}", Some(Refusal::TargetForm)),
+>>>>>>> /tmp/C2/theirs
             ("CONNECT", "a:80", Some(Refusal::Connect)),
         ] {
             assert_eq!(judged(method, target, &host), verdict, "{method} {target}");
@@ -262,9 +297,15 @@ mod tests {
             "127.0.0.1:8000",
             "[::1]",
             "[::1]:80",
+<<<<<<< reference-server/src/environ.rs
+            "[v1.a:b]",
+            "a%20b",
+            "a_b:1",
+=======
             "a%20b",
             "a_b:1",
             "[v1.a]",
+>>>>>>> /tmp/C2/theirs
         ] {
             assert!(is_host(fine.as_bytes()), "{fine:?}");
         }
@@ -280,6 +321,15 @@ mod tests {
             "a%zz",
             "a,b c",
             "http://a",
+<<<<<<< reference-server/src/environ.rs
+            "a?b",
+            "a#b",
+            "a\\b",
+            "[a]",
+            "[::1%25eth0]",
+            "[v.a]",
+            "[::1]a",
+=======
             "[a]",
             "[fe80::1%25eth0]",
             "[]",
@@ -288,6 +338,7 @@ mod tests {
             "a?b",
             "a#b",
             "a\\b",
+>>>>>>> /tmp/C2/theirs
             "@",
             "%",
             ":b",
