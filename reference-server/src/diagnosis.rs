@@ -53,9 +53,7 @@ pub(crate) fn diagnose(octets: &[u8], large: bool, config: &Config) -> Refusal {
     if large {
         return Refusal::HeadTooLarge;
     }
-    // Where an octet may not stand at all, what its field says is not looked at.
-    let control = |octet: &u8| octet.is_ascii_control() && !matches!(octet, b'\t' | b'\r' | b'\n');
-    if coded && !head.iter().any(control) { Refusal::Coding } else { Refusal::Syntax }
+    if coded { Refusal::Coding } else { Refusal::Syntax }
 }
 
 fn diagnose_request_line(line: &[u8], config: &Config) -> Option<Refusal> {
