@@ -47,3 +47,12 @@ bless-requirements:
 # Makes today's instructions per request the baseline.
 bless-instructions:
     cargo run --release -p benches --bin instructions -- --bless
+
+# Changes the code at one place at a time and sees whether a test notices (cargo install cargo-mutants). All of it takes hours;
+# `just mutants -f gateway-trait/src/writer.rs` takes minutes. Results in mutants.out; `just mutants-page` makes the page.
+mutants *arguments:
+    cargo mutants {{arguments}}
+
+# Makes conformance-tests/MUTANTS.md from one or more runs of `cargo mutants`; the last has the last word.
+mutants-page *runs='mutants.out':
+    cargo run -p rwgi-conformance --example mutants -- conformance-tests/MUTANTS.md {{runs}}
