@@ -279,6 +279,7 @@ mod tests {
             "[::1]:80",
             "[v1.a:b]",
             "a%20b",
+            "a%20b:80",
             "a_b:1",
         ] {
             assert!(is_host(fine.as_bytes()), "{fine:?}");
@@ -292,6 +293,7 @@ mod tests {
             "a:99999",
             "[::1",
             "a%2",
+            "a%20b:x",
             "a%zz",
             "a,b c",
             "http://a",
