@@ -126,7 +126,9 @@ async fn close<T: Transport, A>(
             }
             return;
         }
-        End::Silent(Phase::Head) => refusal = Some(Refusal::HeadTimeout),
+        End::Silent(Phase::Head) => {
+            refusal = broken_lines(state, &shared.config).or(Some(Refusal::HeadTimeout));
+        }
         End::Silent(_) | End::Done(Ok(())) => {}
         End::Done(Err(error)) if error.is_parse() => {
             // hyper knows no 505, takes large numbers for large heads, and says nothing to some heads.
@@ -135,7 +137,10 @@ async fn close<T: Transport, A>(
             refusal = Some(diagnose(state.head().unparsed(), large, &shared.config));
         }
         End::Done(Err(error)) => {
-            if !state.has(ABORTED) {
+            if error.is_incomplete_message() {
+                refusal = broken_lines(state, &shared.config);
+            }
+            if refusal.is_none() && !state.has(ABORTED) {
                 tracing::debug!(peer = %connection.peer, %error, "the connection ended early");
             }
         }
@@ -173,6 +178,15 @@ async fn close<T: Transport, A>(
     if state.has(LINGER) || has_sent_more(&mut transport).await {
         linger(transport, &shared.config).await;
     }
+}
+
+/// What is wrong with the whole lines of a head whose end did not come. hyper looks at a head that arrives in pieces only once it is
+/// complete, and never finds it complete where the empty line at its end is the one that is malformed.
+fn broken_lines(state: &State, config: &Config) -> Option<Refusal> {
+    let watch = state.head();
+    let octets = watch.unparsed();
+    let lines = memchr::memrchr(b'\n', octets).map_or(0, |end| end + 1);
+    Some(diagnose(&octets[..lines], false, config)).filter(|refusal| *refusal != Refusal::Syntax)
 }
 
 /// Whether octets have come that nobody read.
