@@ -57,7 +57,10 @@ fn covered() -> Result<(), String> {
         let level = requirement.level;
         println!("{:<13}{level:<7}{words}", requirement.id);
     }
-    println!("\n{} requirements: {upheld} upheld, {excused} excused with a reason, {open} open", ALL.len());
+    println!(
+        "\n{} requirements: {upheld} upheld, {excused} excused with a reason, {open} open",
+        ALL.len()
+    );
     let mut all = BTreeMap::new();
     for (id, one) in map.iter().flat_map(|(id, all)| all.iter().map(move |one| (id, one))) {
         if find(id).is_some() {
