@@ -214,6 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_has_its_status_and_says_why() {
+        for (refusal, status) in [
+            (Refusal::HeadTimeout, 408),
+            (Refusal::TargetTooLong, 414),
+            (Refusal::HeadTooLarge, 431),
+            (Refusal::Connect, 501),
+            (Refusal::Coding, 501),
+            (Refusal::Version, 505),
+            (Refusal::Syntax, 400),
+        ] {
+            assert_eq!(refusal.status(), status, "{refusal}");
+        }
+        assert_eq!(Refusal::HostTwice.to_string(), "there is more than one Host field");
+    }
+
+    #[test]
     fn closing_octets_are_a_whole_response() {
         let octets = closing_octets(StatusCode::BAD_REQUEST, std::time::UNIX_EPOCH);
         let text = String::from_utf8(octets).unwrap();
