@@ -31,6 +31,20 @@ macro_rules! case {
     };
 }
 
+/// A case that starts and stops servers.
+macro_rules! launched {
+    ($id:literal, $title:literal, $requirement:literal, $talk:expr, $violation:expr $(,)?) => {
+        crate::server::case::Case {
+            id: $id,
+            title: $title,
+            requirements: &[$requirement],
+            needs: crate::server::case::Need::Launch,
+            talk: $talk,
+            violation: $violation,
+        }
+    };
+}
+
 mod application;
 mod body;
 mod body_end;
@@ -53,8 +67,11 @@ mod http_request;
 mod http_response;
 mod http_target;
 mod input;
+mod input_demand;
+mod input_expect;
 mod input_limits;
 mod lifespan;
+mod lifespan_stop;
 mod outcome;
 mod response;
 mod response_length;
@@ -75,10 +92,13 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         outcome::CASES,
         application::CASES,
         input::CASES,
+        input_demand::CASES,
         input_limits::CASES,
+        input_expect::CASES,
         errors::CASES,
         errors_after_commit::CASES,
         lifespan::CASES,
+        lifespan_stop::CASES,
         capabilities::CASES,
         http_request::CASES,
         http_field_lines::CASES,
