@@ -241,13 +241,15 @@ mod tests {
 
     #[test]
     fn content_that_looks_like_a_head_is_none_however_it_is_cut() {
-        let bare = format!("POST / HTTP/1.1\nContent-Length: {}\n\n", GET.len()).into_bytes();
-        for head in [post(GET.len()), bare] {
-            let stream = [&head[..], GET, b"PUT /next"].concat();
+        let content = [GET, b"..."].concat();
+        let length = content.len();
+        let bare = format!("POST / HTTP/1.1\nContent-Length: {length}\n\n").into_bytes();
+        for head in [post(length), bare] {
+            let stream = [&head[..], &content, b"PUT /next"].concat();
             for cut in head.len()..stream.len() {
                 let mut watch = HeadWatch::new();
                 watch.feed(&stream[..cut]);
-                watch.parsed(BodyLength::Exact(GET.len() as u64));
+                watch.parsed(BodyLength::Exact(length as u64));
                 watch.feed(&stream[cut..]);
                 assert_eq!(watch.unparsed(), b"PUT /next", "cut at {cut}");
             }
