@@ -88,7 +88,7 @@ fn render(
     }
     let mut page = String::from(
         "# Mutants\n\nThe code of the rooms on which safety rests, changed at one place at a time: do the tests notice? This page is made by\n\
-         `just mutants`; what is changed, and which tests run, is in [`.cargo/mutants.toml`](../.cargo/mutants.toml).\n\n",
+         `just mutants` and `just mutants-page`; what is changed, and which tests run, is in [`.cargo/mutants.toml`](../.cargo/mutants.toml).\n\n",
     );
     writeln!(page, "Made on {day} with cargo-mutants {version} and {rustc}.\n")?;
     if let Some(note) = reasons.get("note").and_then(toml::Value::as_str) {
