@@ -34,7 +34,11 @@ enum Source {
     Stream(Stream),
     /// Boxed: it is much larger than the others, and a response is moved a good deal before its body is asked.
     Pull(Box<Pull>),
-    Cut { chunk: Bytes, error: Option<Error>, yielded: bool },
+    Cut {
+        chunk: Bytes,
+        error: Option<Error>,
+        yielded: bool,
+    },
 }
 
 /// The application goes on, or left trailers behind.

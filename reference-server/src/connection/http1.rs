@@ -61,24 +61,26 @@ pub(super) async fn drive<T: Transport, A: Application>(
         if state.phase() == Phase::Busy && reset.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::Departed);
         }
-        loop {
-            if let Poll::Ready(result) = poll_hyper(&mut http, cx) {
-                return Poll::Ready(End::Done(result));
-            }
-            let stage = shared.stop.stage();
-            if stage == seen && watching {
-                break;
-            }
-            if stage == Stage::Kill {
-                return Poll::Ready(End::killed(state));
-            }
-            if stage > seen {
-                seen = stage;
-                advanced.set(shared.stop.beyond(stage));
-                Pin::new(&mut http).graceful_shutdown();
-            }
-            // Registered once; the waker is this task's and stays so.
+        // Before hyper writes another head: what is committed after the server was told to stop says that it closes.
+        let stage = shared.stop.stage();
+        if stage == Stage::Kill {
+            return Poll::Ready(End::killed(state));
+        }
+        if stage > seen {
+            seen = stage;
+            watching = false;
+            advanced.set(shared.stop.beyond(stage));
+            Pin::new(&mut http).graceful_shutdown();
+        }
+        if let Poll::Ready(result) = poll_hyper(&mut http, cx) {
+            return Poll::Ready(End::Done(result));
+        }
+        if !watching {
+            // Registered once for each stage; the waker is this task's and stays so.
             watching = advanced.as_mut().poll(cx).is_pending();
+            if !watching {
+                cx.waker().wake_by_ref();
+            }
         }
         let blocked = {
             let mut socket = wire.lock();

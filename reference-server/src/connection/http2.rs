@@ -126,24 +126,30 @@ pub(super) async fn drive<T: Transport, A: Application>(
     tokio::pin!(advanced, sleep);
     let mut watching = false;
     poll_fn(|cx| {
+        // Before anything more is written, as on HTTP/1.1.
+        let stage = shared.stop.stage();
+        if stage == Stage::Kill {
+            return Poll::Ready(End::killed(state));
+        }
+        if stage > seen {
+            seen = stage;
+            watching = false;
+            advanced.set(shared.stop.beyond(stage));
+            Pin::new(&mut http).graceful_shutdown();
+        }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
                 return Poll::Ready(End::Done(result));
             }
-            let went_on = running.poll(cx);
-            let stage = shared.stop.stage();
-            if stage == Stage::Kill {
-                return Poll::Ready(End::killed(state));
-            }
-            if stage > seen {
-                seen = stage;
-                advanced.set(shared.stop.beyond(stage));
-                watching = false;
-                Pin::new(&mut http).graceful_shutdown();
-            } else if watching && !went_on {
+            if !running.poll(cx) {
                 break;
             }
-            watching = watching || advanced.as_mut().poll(cx).is_pending();
+        }
+        if !watching {
+            watching = advanced.as_mut().poll(cx).is_pending();
+            if !watching {
+                cx.waker().wake_by_ref();
+            }
         }
         let blocked = {
             let mut socket = wire.lock();

@@ -29,9 +29,9 @@ impl Report {
     }
 }
 
-/// Without patience: nothing here leaves its task.
+/// Without patience: nothing here leaves its task. Without the one rule that looks at a clock: a busy machine is no violation.
 fn simulator() -> Simulator {
-    Simulator::new().patience(Duration::ZERO)
+    Simulator::new().patience(Duration::ZERO).allow("conduct-blocking")
 }
 
 #[test]
