@@ -157,13 +157,12 @@ impl State {
 
     /// Whether somebody waits for the body, who is woken: a reader on another thread hears of it this way only.
     pub(super) fn is_wanted(&mut self) -> bool {
-        if self.wanted
-            && let Some(reader) = self.reader.take()
-            && !self.off(Switch::ReadsAtHome)
-        {
+        let reader = self.reader.take();
+        let wanted = self.wanted || reader.is_some();
+        if let Some(reader) = reader.filter(|_| !self.off(Switch::ReadsAtHome)) {
             reader.wake();
         }
-        self.wanted
+        wanted
     }
 
     /// Takes what comes although nobody asked for it: what there is, or all up to the end.
