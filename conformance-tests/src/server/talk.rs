@@ -4,6 +4,7 @@
 //! control before it; each case has a tag of its own, so that cases run side by side.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -232,9 +233,9 @@ impl<'a> Talk<'a> {
     /// # Errors
     /// It does not start.
     pub fn launch(&mut self, application: impl Application) -> Held<RunningServer> {
-        let running = self
-            .subject
-            .launch(application)
+        // A start that panics has told whoever started the server as well.
+        let running = catch_unwind(AssertUnwindSafe(|| self.subject.launch(application)))
+            .unwrap_or_else(|_| Err("the start panicked".into()))
             .map_err(|error| Failure::new("the server to start", error.to_string()))?;
         self.address = running.address();
         self.authority = running.address().to_string();
