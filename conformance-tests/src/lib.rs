@@ -4,7 +4,7 @@
 //!   the cases, one file for each chapter of the specification.
 //! - [`honest`] is a small blocking server that keeps the contract, and breaks one rule of it on request: the
 //!   specimen on which every case is shown to be able to say no.
-//! - [`lint`] stands between a server and an application and judges both while they run; [`simulate`] drives an
+//! - [`lint`] stands between a server and an application and judges both while they run; [`mod@simulate`] drives an
 //!   application, or middleware, through a catalogue of requests with no socket and no clock; [`oracle`] is the table
 //!   of phases that both follow.
 //! - [`requirements`] is the specification as a table.

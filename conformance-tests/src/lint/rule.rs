@@ -14,7 +14,7 @@ pub use crate::requirements::{Level, Party};
 pub struct Rule {
     /// Its name: `status-405-allow`.
     pub slug: &'static str,
-    /// The requirements that it upholds; empty where it upholds HTTP itself ([`source`](Self::source)).
+    /// The requirements that it upholds; empty where it upholds HTTP itself (`source`).
     pub requirements: &'static [&'static str],
     /// How binding it is.
     pub level: Level,
