@@ -159,7 +159,6 @@ impl fmt::Display for Phase {
 mod tests {
     use super::*;
 
-    // Evidence: REQ-EXCH-01
     #[test]
     fn an_end_is_final_and_every_other_phase_can_reach_one() {
         for phase in Phase::ALL {
