@@ -1,0 +1,145 @@
+//! The life of one process: load the application, serve it, stop.
+//!
+//! Rules of this room: what cannot start says why in one line, with Python's traceback below it where there is one; the interpreter is let
+//! go while the server serves; the exit code says whether all went well.
+
+use std::io::IsTerminal;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use rwgi_server::{Config, Server};
+use rwgi_wsgi::WsgiApplication;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::lifecycle::Lifecycle;
+use crate::options::Options;
+
+/// How long the end waits for threads of Python that the period of grace did not end.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Serves until SIGTERM or ctrl-c; gives the exit code, and how many threads are still in the application.
+///
+/// `ready` is called when the application is about to be served. Listeners that the process has inherited (LISTEN_FDS) are used instead
+/// of the options' addresses.
+#[pyfunction]
+#[pyo3(signature = (options, ready = None))]
+pub(crate) fn serve(
+    py: Python<'_>,
+    options: &Options,
+    ready: Option<Py<PyAny>>,
+) -> PyResult<(u8, usize)> {
+    start_logging();
+    let callable = match rwgi_wsgi::load(py, &options.application) {
+        Ok(callable) => callable,
+        Err(error) => {
+            eprintln!("rwgi: {error}");
+            return Ok((1, 0));
+        }
+    };
+    let application = WsgiApplication::builder(callable)
+        .threads(options.threads.into())
+        .queue(options.queue as usize)
+        .multiprocess(options.processes > 1)
+        .stream_unknown_length(options.stream_unknown_length)
+        .build(py)?;
+    let python = python(py)?;
+    tracing::info!("{python}");
+    let hosted = Lifecycle {
+        inner: application.clone(),
+        ready,
+        most: options.max_requests,
+        taken: AtomicU64::new(0),
+    };
+    Ok(py.detach(|| {
+        let code = match run(hosted, options) {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("rwgi: {error}");
+                1
+            }
+        };
+        (code, application.stop(PATIENCE))
+    }))
+}
+
+fn run(hosted: Lifecycle<WsgiApplication>, options: &Options) -> Result<(), rwgi::BoxError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(options.io_threads.into())
+        .thread_name("rwgi-io")
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(until_stopped(hosted, options));
+    // A read of a file that never returns must not keep a stopped server alive.
+    runtime.shutdown_background();
+    result
+}
+
+async fn until_stopped(
+    hosted: Lifecycle<WsgiApplication>,
+    options: &Options,
+) -> Result<(), rwgi::BoxError> {
+    // Taken over before anything is announced: Python's own handlers would end the process the hard way.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut server = Server::new(hosted).config(Config::default());
+    for address in &options.bind {
+        server = server.bind(address);
+    }
+    let inherited = inherited()?;
+    let running = if inherited.is_empty() {
+        server.start().await?
+    } else {
+        server.start_on(inherited).await?
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: exchanges under way may end");
+    tokio::select! {
+        stopped = running.stop() => Ok(stopped?),
+        _ = terminate.recv() => Err("a second signal ended the server before its exchanges had ended".into()),
+        _ = interrupt.recv() => Err("a second signal ended the server before its exchanges had ended".into()),
+    }
+}
+
+/// The listeners that the parent process has bound.
+fn inherited() -> Result<Vec<tokio::net::TcpListener>, rwgi::BoxError> {
+    let mut handed = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for index in 0..handed.len() {
+        if let Some(listener) = handed.take_tcp_listener(index)? {
+            listener.set_nonblocking(true)?;
+            listeners.push(tokio::net::TcpListener::from_std(listener)?);
+        }
+    }
+    Ok(listeners)
+}
+
+fn start_logging() {
+    let filter = EnvFilter::try_from_env("RWGI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Set already where the process serves a second time.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// Which Python runs the application: the first question when a module is missing.
+fn python(py: Python<'_>) -> PyResult<String> {
+    let sys = py.import("sys")?;
+    let text = |name: &str| sys.getattr(name)?.extract::<String>();
+    let version = py.version_str().split_whitespace().next().unwrap_or_default();
+    let (prefix, base) = (text("prefix")?, text("base_prefix")?);
+    let mut line = format!("Python {version} ({})", text("executable")?);
+    if prefix != base {
+        line.push_str(&format!(" in the virtual environment {prefix}"));
+    }
+    if cfg!(Py_GIL_DISABLED) {
+        line.push_str(", free-threaded");
+    }
+    Ok(line)
+}

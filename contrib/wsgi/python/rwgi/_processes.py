@@ -1,0 +1,222 @@
+"""Several processes behind the same sockets: a parent that binds and watches, children that serve.
+
+Rules of this room: children are started anew and never forked, since a copy of a process with threads is broken; the
+sockets stay open in the parent, so that nothing is lost while children come and go; a child that cannot start the first
+time ends the parent, and later it is tried again.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from . import _rwgi
+
+# The names by which systemd hands over sockets as well.
+_FIRST_DESCRIPTOR = 3
+_CHILD = "RWGI_CHILD"
+
+# Seconds before a child that failed is tried again: a database that starts at the same time is there by then.
+_PAUSE = 1.0
+
+# Seconds between two looks at the source files; a person who saves a file does not notice.
+_LOOK = 0.5
+
+
+def is_child():
+    """Whether this process was started by a parent of this module."""
+    return _CHILD in os.environ
+
+
+def serve(options):
+    """Serves, as a child."""
+    from .__main__ import end
+
+    ready = int(os.environ.pop(_CHILD))
+    os.environ["LISTEN_PID"] = str(os.getpid())
+
+    def tell():
+        os.write(ready, b"1")
+        os.close(ready)
+
+    if options.reload:
+        from . import _reload
+
+        _reload.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    end(_rwgi.serve(options, tell))
+
+
+def supervise(options, arguments):
+    """Binds, starts children, and replaces those that end; gives the exit code."""
+    try:
+        sockets = [_bind(address) for address in options.bind]
+    except OSError as error:
+        print("rwgi: %s" % error, file=sys.stderr)
+        return 1
+    return _Parent(sockets, options, arguments).run()
+
+
+def _bind(address):
+    host, _, port = address.rpartition(":")
+    try:
+        candidates = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except (OSError, ValueError, OverflowError) as error:
+        message = "cannot listen on %s: %s: write it as 127.0.0.1:8000, [::1]:8000 or localhost:8000"
+        raise OSError(message % (address, error)) from None
+    family, kind, protocol, _, where = candidates[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(where)
+        bound.listen(4096)
+    except OSError as error:
+        bound.close()
+        raise OSError("cannot listen on %s: %s" % (address, error)) from None
+    return bound
+
+
+class _Child:
+    def __init__(self, sockets, arguments):
+        # Descriptors 3 and up, in order, are what the child expects.
+        self.started = time.monotonic()
+        read, write = os.pipe()
+        os.set_inheritable(write, True)
+        environment = dict(os.environ, LISTEN_FDS=str(len(sockets)))
+        environment[_CHILD] = str(write)
+        self.pipe = read
+        self.ready = False
+        self.asked = False
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rwgi", *arguments],
+            env=environment,
+            pass_fds=[*(bound.fileno() for bound in sockets), write],
+        )
+        os.close(write)
+
+    def look(self):
+        """Notes whether the child has said that it serves."""
+        if not self.ready and self.pipe is not None:
+            os.set_blocking(self.pipe, False)
+            try:
+                self.ready = os.read(self.pipe, 1) == b"1"
+            except BlockingIOError:
+                return
+            os.close(self.pipe)
+            self.pipe = None
+
+    def stop(self):
+        if not self.asked:
+            self.asked = True
+            try:
+                self.process.send_signal(signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
+
+class _Parent:
+    def __init__(self, sockets, options, arguments):
+        self.sockets = _at_the_front(sockets)
+        self.options = options
+        self.arguments = arguments
+        self.children = []
+        self.stopping = 0
+        self.renewing = False
+        self.served = False
+        self.code = 0
+        self.later = []
+
+    def run(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._renew)
+        # A child's end interrupts the wait below.
+        wake, woken = os.pipe()
+        os.set_blocking(woken, False)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for _ in range(self.options.processes):
+            self._start()
+        import select
+
+        while self.children or self.later:
+            select.select([wake, *(c.pipe for c in self.children if c.pipe is not None)], [], [], _LOOK)
+            os.set_blocking(wake, False)
+            try:
+                os.read(wake, 4096)
+            except BlockingIOError:
+                pass
+            self._tick()
+        return self.code
+
+    def _start(self):
+        self.children.append(_Child(self.sockets, self.arguments))
+
+    def _stop(self, *_):
+        self.stopping += 1
+        self.later.clear()
+        for child in self.children:
+            if self.stopping > 1:
+                child.process.kill()
+            child.stop()
+
+    def _renew(self, *_):
+        self.renewing = True
+
+    def _tick(self):
+        for child in list(self.children):
+            child.look()
+            if child.ready:
+                self.served = True
+            if child.process.poll() is not None:
+                child.look()
+                self.children.remove(child)
+                self._ended(child)
+        if self.renewing and not self.stopping:
+            self.renewing = False
+            old = list(self.children)
+            for _ in old:
+                self._start()
+            for child in old:
+                # The new ones take over at the socket; the old ones end what they have begun.
+                child.stop()
+        if not self.stopping:
+            now = time.monotonic()
+            due = [when for when in self.later if when <= now]
+            self.later = [when for when in self.later if when > now]
+            for _ in due:
+                self._start()
+
+    def _ended(self, child):
+        code = child.process.returncode
+        if self.stopping or (child.asked and child.ready):
+            if code not in (0, -signal.SIGTERM) and self.stopping:
+                self.code = 1
+            return
+        if child.ready:
+            if code:
+                print("rwgi: a process ended with %d; another one is started" % code, file=sys.stderr)
+            self._start()
+        elif self.served or self.options.reload:
+            print("rwgi: a process could not start; it is tried again", file=sys.stderr)
+            self.later.append(time.monotonic() + _PAUSE)
+        else:
+            # The first ones could not start, and the next ones will not either. They have said why.
+            self.code = 1
+            self._stop()
+
+
+def _at_the_front(sockets):
+    """The sockets on descriptors 3 and up, where children look for them."""
+    moved = []
+    # Out of the way first: one may lie where another has to go.
+    numbers = [os.dup(bound.detach()) for bound in sockets]
+    for index, number in enumerate(numbers):
+        target = _FIRST_DESCRIPTOR + index
+        if number != target:
+            os.dup2(number, target, inheritable=True)
+            if number not in range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + len(numbers)):
+                os.close(number)
+        moved.append(socket.socket(fileno=target))
+    return moved

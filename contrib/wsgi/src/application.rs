@@ -1,0 +1,166 @@
+//! A Python callable as an RWGI application.
+//!
+//! Rules of this room: the server's thread hands the request over and takes the answer; it never holds the interpreter.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use http::Method;
+use pyo3::prelude::*;
+use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartResponse};
+
+use crate::collect;
+use crate::environ::Template;
+use crate::pool::Pool;
+use crate::request::{Hosted, Request, answer};
+
+/// A WSGI application as an RWGI application; made by [`builder`](Self::builder).
+///
+/// Cheap to clone; clones share threads and queue. See the [crate](crate) for an example.
+///
+/// # Cancel safety
+/// When the client leaves, the call is not interrupted: its iterable is not asked for more, and `close()` is called. A request that was
+/// still in the queue is dropped unseen.
+#[derive(Clone)]
+pub struct WsgiApplication {
+    hosted: Arc<Hosted>,
+    whole: bool,
+}
+
+/// Settings of a [`WsgiApplication`].
+#[derive(Debug)]
+pub struct WsgiBuilder {
+    callable: Py<PyAny>,
+    threads: usize,
+    queue: usize,
+    multiprocess: bool,
+    whole: bool,
+}
+
+impl WsgiApplication {
+    /// Hosts `callable`, with all settings still to be made.
+    pub fn builder(callable: Py<PyAny>) -> WsgiBuilder {
+        WsgiBuilder { callable, threads: 8, queue: 1024, multiprocess: false, whole: true }
+    }
+
+    /// Lets the threads end once the queue is empty and waits until they have, `patience` at most; gives how many have not.
+    ///
+    /// [`shutdown`](Application::shutdown) does the same; a thread that is still in the application after that is left alone.
+    ///
+    /// # Panics
+    /// Never; but it waits for ever where the caller holds the GIL that those threads need.
+    pub fn stop(&self, patience: Duration) -> usize {
+        self.hosted.pool.stop(patience)
+    }
+}
+
+impl WsgiBuilder {
+    /// How many threads run Python at most.
+    ///
+    /// 8: with a GIL they only wait together, and a few views that wait for a database leave room for others. gunicorn: 1; waitress: 4;
+    /// mod_wsgi: 15.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// How many requests wait for a thread at most; beyond it the answer is 503.
+    ///
+    /// 1,024: some seconds of work for most applications, and longer no client waits. uWSGI: 100 connections, by the kernel's queue.
+    #[must_use]
+    pub fn queue(mut self, queue: usize) -> Self {
+        self.queue = queue.max(1);
+        self
+    }
+
+    /// What `wsgi.multiprocess` says: other processes serve the same application.
+    #[must_use]
+    pub fn multiprocess(mut self, multiprocess: bool) -> Self {
+        self.multiprocess = multiprocess;
+        self
+    }
+
+    /// Whether content of unknown length (chunked) is given to the application as it comes, without CONTENT_LENGTH.
+    ///
+    /// Otherwise, and by default, it is collected first (in memory up to 1 MiB, then in a temporary file) and gets one: Django and most
+    /// form parsers take a request without CONTENT_LENGTH for empty.
+    #[must_use]
+    pub fn stream_unknown_length(mut self, stream: bool) -> Self {
+        self.whole = !stream;
+        self
+    }
+
+    /// The application.
+    ///
+    /// # Errors
+    /// The interpreter's own: `contextvars` cannot be imported, or no memory is left.
+    pub fn build(self, py: Python<'_>) -> PyResult<WsgiApplication> {
+        let hosted = Hosted {
+            template: Template::new(py, self.threads > 1, self.multiprocess)?,
+            copy_context: py.import("contextvars")?.getattr("copy_context")?.unbind(),
+            pool: Arc::new(Pool::new(self.threads, self.queue)),
+            callable: self.callable,
+        };
+        Ok(WsgiApplication { hosted: Arc::new(hosted), whole: self.whole })
+    }
+}
+
+/// How long the end waits for threads that are still in the application after the last exchange has ended.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Application for WsgiApplication {
+    async fn call(&self, mut environ: Environ, token: StartResponse) -> Result<Finished> {
+        if *environ.method() == Method::CONNECT {
+            return Err(Error::unsupported("upgrade"));
+        }
+        let (source, content) = collect::content(&mut environ, self.whole).await?;
+        let (sender, receiver) = oneshot::channel();
+        let hosted = Arc::clone(&self.hosted);
+        self.hosted.pool.push(Box::new(move |py| {
+            if sender.is_canceled() {
+                // The client left while the request was waiting.
+                return;
+            }
+            let request = Request { environ, source, content, token };
+            // Nobody listens after a departure.
+            let _ = sender.send(answer(py, &hosted, request));
+        }))?;
+        match receiver.await {
+            Ok(result) => result,
+            Err(oneshot::Canceled) => {
+                Err(Error::server("a thread for Python ended in the middle of a request"))
+            }
+        }
+    }
+
+    async fn shutdown(&self) {
+        let (sender, receiver) = oneshot::channel();
+        let pool = Arc::clone(&self.hosted.pool);
+        let waits = std::thread::Builder::new().spawn(move || {
+            let left = pool.stop(PATIENCE);
+            if left > 0 {
+                tracing::warn!("{left} thread(s) are still in the application and are left there");
+            }
+            let _ = sender.send(());
+        });
+        if waits.is_ok() {
+            // The thread that was just started always answers.
+            let _ = receiver.await;
+        }
+    }
+
+    async fn startup(&self, _: &ServerInfo) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for WsgiApplication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WsgiApplication")
+            .field("threads", &self.hosted.pool.threads())
+            .finish_non_exhaustive()
+    }
+}

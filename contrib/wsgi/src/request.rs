@@ -1,0 +1,284 @@
+//! One request on a thread of Python: call the application, send what it returns, close it.
+//!
+//! Rules of this room: whatever the application raises ends its own response and nothing else; `close()` is called on every path; what
+//! is complete before anything was sent leaves in one piece, and the rest block by block, none of them held back.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyIterator, PyList, PyTuple};
+use rwgi::{BlockingExecutor, Environ, Error, Finished};
+
+use crate::environ::Template;
+use crate::errors;
+use crate::file::{FileBody, FileWrapper};
+use crate::input::{Source, WsgiInput};
+use crate::pool::Pool;
+use crate::start_response::{Sent, StartResponse, Unsent, content};
+use crate::traceback;
+
+/// What one call of the application needs.
+pub(crate) struct Request {
+    pub(crate) environ: Environ,
+    pub(crate) source: Source,
+    pub(crate) content: Bytes,
+    pub(crate) token: rwgi::StartResponse,
+}
+
+/// The application and what all its requests share.
+#[derive(Debug)]
+pub(crate) struct Hosted {
+    pub(crate) callable: Py<PyAny>,
+    pub(crate) template: Template,
+    /// `contextvars.copy_context`.
+    pub(crate) copy_context: Py<PyAny>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// What the application raised or left out, after it was closed.
+pub(crate) fn answer(py: Python<'_>, hosted: &Hosted, request: Request) -> rwgi::Result<Finished> {
+    let Request { environ, source, content, token } = request;
+    let dict = hosted.template.environ(py, &environ)?;
+    let blocking = environ.server().blocking.clone();
+    let is_head = *environ.method() == http::Method::HEAD;
+    drop(environ);
+    let failed = |error: PyErr| traceback::error(py, &error);
+    let pool = &hosted.pool;
+    let input =
+        Bound::new(py, WsgiInput::new(source, content, Arc::clone(pool))).map_err(failed)?;
+    dict.set_item(intern!(py, "wsgi.input"), &input).map_err(failed)?;
+    let start_response =
+        Bound::new(py, StartResponse::new(token, is_head, Arc::clone(pool))).map_err(failed)?;
+    let call = Call { callable: hosted.callable.clone_ref(py), blocking, result: None };
+    let call = Bound::new(py, call).map_err(failed)?;
+    // A context of its own for each request: what one sets, the next on this thread does not see.
+    let run = hosted.copy_context.bind(py).call0().and_then(|context| {
+        context.call_method1(intern!(py, "run"), (&call, &dict, &start_response))
+    });
+    let result = match (run, call.borrow_mut().result.take()) {
+        (_, Some(result)) => result,
+        (Err(raised), None) => Err(traceback::error(py, &raised)),
+        (Ok(_), None) => Err(Error::server("the application was not called")),
+    };
+    start_response.get().close();
+    errors::end_of_request();
+    match (input.get().close(), result) {
+        // The exception is only the echo of what the client did.
+        (Some(client), Err(_)) => Err(client),
+        (_, result) => result,
+    }
+}
+
+/// The call of the application as something that a context can run.
+#[pyclass(module = "rwgi")]
+struct Call {
+    callable: Py<PyAny>,
+    blocking: Option<Arc<dyn BlockingExecutor>>,
+    result: Option<rwgi::Result<Finished>>,
+}
+
+#[pymethods]
+impl Call {
+    fn __call__(
+        slf: &Bound<'_, Self>,
+        environ: &Bound<'_, PyAny>,
+        start_response: &Bound<'_, StartResponse>,
+    ) {
+        let py = slf.py();
+        let (callable, blocking) = {
+            let mut this = slf.borrow_mut();
+            (this.callable.clone_ref(py), this.blocking.take())
+        };
+        let result = respond(callable.bind(py), environ, start_response, blocking);
+        slf.borrow_mut().result = Some(result);
+    }
+}
+
+fn respond(
+    callable: &Bound<'_, PyAny>,
+    environ: &Bound<'_, PyAny>,
+    start_response: &Bound<'_, StartResponse>,
+    blocking: Option<Arc<dyn BlockingExecutor>>,
+) -> rwgi::Result<Finished> {
+    let py = callable.py();
+    let iterable = callable
+        .call1((environ, start_response))
+        .map_err(|raised| traceback::error(py, &raised))?;
+    let response = start_response.get();
+    if let Some(whole) = whole(response, &iterable) {
+        // A list has nothing to be closed.
+        return one_piece(response, whole);
+    }
+    if let Ok(wrapper) = iterable.cast_exact::<FileWrapper>()
+        && response.is_headed()
+        && !response.is_bodyless()
+        && let Some(file) = wrapper.get().file(py)
+    {
+        return send_file(response, wrapper, file, blocking);
+    }
+    let sent = iterate(response, &iterable);
+    // On every path: PEP 3333's one promise to applications that hold something.
+    let closed = close(&iterable);
+    let whole = sent?;
+    closed?;
+    match whole {
+        Some(whole) => one_piece(response, whole),
+        None => response.finish(py),
+    }
+}
+
+/// All of the content, where the application has returned it as a list or tuple and it is what was declared.
+fn whole(response: &StartResponse, iterable: &Bound<'_, PyAny>) -> Option<Bytes> {
+    if !response.is_headed() {
+        return None;
+    }
+    let whole = if let Ok(list) = iterable.cast_exact::<PyList>() {
+        match list.len() {
+            1 => content(&list.get_item(0).ok()?).ok()?,
+            _ => join(list.iter())?,
+        }
+    } else if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
+        join(tuple.iter())?
+    } else {
+        return None;
+    };
+    let fits = response.missing().is_none_or(|declared| declared == whole.len() as u64);
+    (fits || response.is_bodyless()).then_some(whole)
+}
+
+fn join<'py>(blocks: impl Iterator<Item = Bound<'py, PyAny>>) -> Option<Bytes> {
+    let mut whole = BytesMut::new();
+    for block in blocks {
+        whole.extend_from_slice(block.cast::<PyBytes>().ok()?.as_bytes());
+    }
+    Some(whole.freeze())
+}
+
+/// Answers in one piece.
+fn one_piece(response: &StartResponse, whole: Bytes) -> rwgi::Result<Finished> {
+    let Unsent::Headed(token, head) = response.take_unsent() else {
+        return Err(Error::application(
+            "another thread wrote to the response while it was being sent",
+        ));
+    };
+    if response.is_bodyless()
+        && head.content_length().is_some_and(|length| length != whole.len() as u64)
+    {
+        // What a HEAD declares stands, whatever comes with it.
+        return token.start_with(head).finish();
+    }
+    token.respond_with(head, whole)
+}
+
+/// Sends block after block; gives the content back where one block was all that the head declares, and nothing has left.
+fn iterate(response: &StartResponse, iterable: &Bound<'_, PyAny>) -> rwgi::Result<Option<Bytes>> {
+    let py = iterable.py();
+    let failed = |raised: PyErr| traceback::error(py, &raised);
+    let mut blocks = PyIterator::from_object(iterable).map_err(failed)?;
+    while let Some(block) = blocks.next() {
+        let block = block.and_then(|block| content(&block)).map_err(failed)?;
+        if block.is_empty() {
+            continue;
+        }
+        let length = block.len() as u64;
+        if response.is_headed() && response.missing().is_some_and(|declared| declared <= length) {
+            return finish_early(response, blocks, block).map(Some).map_err(failed);
+        }
+        match response.send(py, block).map_err(failed)? {
+            Sent::More => {}
+            Sent::Enough => {
+                if !response.is_bodyless() {
+                    surplus(&mut blocks).map_err(failed)?;
+                }
+                break;
+            }
+            Sent::Departed => break,
+        }
+    }
+    Ok(None)
+}
+
+/// The first block is all that was declared: it leaves with the end of the application, in one piece.
+fn finish_early(
+    response: &StartResponse,
+    mut blocks: Bound<'_, PyIterator>,
+    mut block: Bytes,
+) -> PyResult<Bytes> {
+    let declared = response.missing().unwrap_or(block.len() as u64);
+    let declared = usize::try_from(declared).unwrap_or(usize::MAX);
+    if block.len() > declared {
+        tracing::error!(
+            "the application gave {} bytes where it declared {declared}: the rest is not sent",
+            block.len()
+        );
+        block.truncate(declared);
+        return Ok(block);
+    }
+    surplus(&mut blocks)?;
+    Ok(block)
+}
+
+/// One more step of an iterable that has given all it declared: what stands behind its last block is run, and what comes in addition
+/// is not sent.
+fn surplus(blocks: &mut Bound<'_, PyIterator>) -> PyResult<()> {
+    if let Some(block) = blocks.next()
+        && block?.is_truthy()?
+    {
+        tracing::error!(
+            "the application gave more than the Content-Length that it declared: the rest is not sent"
+        );
+    }
+    Ok(())
+}
+
+fn close(iterable: &Bound<'_, PyAny>) -> rwgi::Result<()> {
+    let py = iterable.py();
+    let closed = match iterable.getattr_opt(intern!(py, "close")) {
+        Ok(Some(close)) => close.call0().map(drop),
+        Ok(None) => Ok(()),
+        Err(raised) => Err(raised),
+    };
+    closed.map_err(|raised| traceback::error(py, &raised))
+}
+
+/// The server sends the file; it is closed when the exchange has ended, and no thread of Python waits until then.
+fn send_file(
+    response: &StartResponse,
+    wrapper: &Bound<'_, FileWrapper>,
+    (file, available): (std::fs::File, u64),
+    blocking: Option<Arc<dyn BlockingExecutor>>,
+) -> rwgi::Result<Finished> {
+    let pool = response.pool();
+    let wrapper = wrapper.clone().unbind();
+    let declared = response.missing();
+    let Unsent::Headed(mut token, head) = response.take_unsent() else {
+        return Err(Error::application(
+            "another thread wrote to the response while it was being sent",
+        ));
+    };
+    token.on_complete(move |_| {
+        pool.push_last(Box::new(move |py| {
+            let wrapper = wrapper.into_bound(py).into_any();
+            if let Err(error) = close(&wrapper) {
+                tracing::error!("close() failed: {error}");
+            }
+        }));
+    });
+    let length = declared.unwrap_or(available).min(available);
+    let body = FileBody::new(
+        file,
+        length,
+        declared.is_none_or(|declared| declared <= available),
+        blocking,
+    );
+    let mut forwarded = http::Response::new(body);
+    *forwarded.status_mut() = head.status();
+    *forwarded.headers_mut() = head.fields().clone();
+    *forwarded.extensions_mut() = head.extensions().clone();
+    token.forward(forwarded)
+}

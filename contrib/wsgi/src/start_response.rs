@@ -1,0 +1,313 @@
+//! `start_response` and the `write` that it gives: how far the response of one request is.
+//!
+//! Rules of this room: the head is held until the first byte of content; until then `exc_info` replaces it, and then it raises; no byte
+//! beyond the declared length leaves; the lock is not held while a thread waits for the client or for the interpreter.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::StatusCode;
+use pyo3::exceptions::{
+    PyAssertionError, PyConnectionError, PyRuntimeError, PyTypeError, PyValueError,
+};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyTuple};
+use rwgi::{BodyWriter, Finished, ResponseHead};
+
+use crate::head::{head, kind};
+use crate::pool::Pool;
+
+/// The callable that an application gets as its second argument.
+#[pyclass(frozen, module = "rwgi", name = "StartResponse")]
+pub(crate) struct StartResponse {
+    state: Mutex<State>,
+    pool: Arc<Pool>,
+    is_head: bool,
+}
+
+struct State {
+    phase: Phase,
+    /// What the head declares, where the response has content.
+    declared: Option<u64>,
+    /// Bytes given to the server.
+    written: u64,
+    /// HEAD, 204, 304: content is dropped.
+    bodyless: bool,
+}
+
+enum Phase {
+    /// `start_response` was not called.
+    Fresh(rwgi::StartResponse),
+    /// The head is known, and held.
+    Headed(rwgi::StartResponse, ResponseHead),
+    /// The head has left.
+    Streaming(BodyWriter),
+    /// A thread is writing.
+    Busy,
+    /// The request has ended.
+    Over,
+}
+
+/// What became of a piece of content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The response goes on.
+    More,
+    /// All that was declared is there, or none of it is wanted.
+    Enough,
+    /// The client has left.
+    Departed,
+}
+
+/// What can still be done with a response that has not begun.
+pub(crate) enum Unsent {
+    /// The head is known.
+    Headed(rwgi::StartResponse, ResponseHead),
+    /// It has begun, or cannot begin.
+    No,
+}
+
+impl StartResponse {
+    pub(crate) fn new(token: rwgi::StartResponse, is_head: bool, pool: Arc<Pool>) -> Self {
+        let state =
+            State { phase: Phase::Fresh(token), declared: None, written: 0, bodyless: is_head };
+        Self { state: Mutex::new(state), pool, is_head }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The threads, for what is left to do after the response.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        Arc::clone(&self.pool)
+    }
+
+    /// Whether `start_response` was called and no byte has left.
+    pub(crate) fn is_headed(&self) -> bool {
+        matches!(self.lock().phase, Phase::Headed(..))
+    }
+
+    /// Whether nothing of the content is wanted.
+    pub(crate) fn is_bodyless(&self) -> bool {
+        self.lock().bodyless
+    }
+
+    /// What the head declares and was not yet written.
+    pub(crate) fn missing(&self) -> Option<u64> {
+        let state = self.lock();
+        state.declared.map(|declared| declared - state.written.min(declared))
+    }
+
+    /// Takes the token and the head out, for an answer in one piece.
+    pub(crate) fn take_unsent(&self) -> Unsent {
+        let mut state = self.lock();
+        match std::mem::replace(&mut state.phase, Phase::Over) {
+            Phase::Headed(token, head) => Unsent::Headed(token, head),
+            other => {
+                state.phase = other;
+                Unsent::No
+            }
+        }
+    }
+
+    /// Gives a piece of content to the server; waits without the interpreter until it has taken the one before.
+    ///
+    /// # Errors
+    /// `start_response` was not called; another thread is writing; the request is over.
+    pub(crate) fn send(&self, py: Python<'_>, mut data: Bytes) -> PyResult<Sent> {
+        if data.is_empty() {
+            return Ok(Sent::More);
+        }
+        let (mut writer, length, enough) = {
+            let mut state = self.lock();
+            if let Some(declared) = state.declared.filter(|_| !state.bodyless) {
+                let room = declared - state.written.min(declared);
+                if data.len() as u64 > room {
+                    data.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+                }
+            }
+            let writer = match std::mem::replace(&mut state.phase, Phase::Busy) {
+                Phase::Headed(token, head) => token.start_with(head),
+                Phase::Streaming(writer) => writer,
+                other => {
+                    let problem = match other {
+                        Phase::Fresh(_) => PyAssertionError::new_err(
+                            "content came before start_response() was called",
+                        ),
+                        Phase::Busy => {
+                            PyRuntimeError::new_err("another thread is writing to this response")
+                        }
+                        _ => PyRuntimeError::new_err("the request of this response is over"),
+                    };
+                    state.phase = other;
+                    return Err(problem);
+                }
+            };
+            if state.bodyless || data.is_empty() {
+                // The head may leave; what an application says after it has no reader.
+                state.phase = Phase::Streaming(writer);
+                return Ok(Sent::Enough);
+            }
+            let length = data.len() as u64;
+            let enough = state.declared.is_some_and(|declared| state.written + length >= declared);
+            (writer, length, enough)
+        };
+        let ready = writer.poll_write(&mut Context::from_waker(Waker::noop()), &mut data);
+        let result = match ready {
+            Poll::Ready(result) => result,
+            Poll::Pending => self.pool.wait(py, || pollster::block_on(writer.write(data))),
+        };
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Busy) {
+            state.phase = Phase::Streaming(writer);
+        }
+        if result.is_err() {
+            // Lengths are kept above: what is left is that nobody takes it any more.
+            return Ok(Sent::Departed);
+        }
+        state.written += length;
+        Ok(if enough { Sent::Enough } else { Sent::More })
+    }
+
+    /// Ends the content.
+    ///
+    /// # Errors
+    /// `start_response` was never called (answered 500), or less came than was declared (the message is cut).
+    pub(crate) fn finish(&self, py: Python<'_>) -> rwgi::Result<Finished> {
+        let phase = std::mem::replace(&mut self.lock().phase, Phase::Over);
+        match phase {
+            Phase::Headed(token, head) => {
+                let declared = head.content_length().filter(|length| *length > 0);
+                if declared.is_some() && !self.is_bodyless() {
+                    // The client was promised content: it sees the promise, and that it is broken.
+                    let mut writer = token.start_with(head);
+                    let _ = self.pool.wait(py, || pollster::block_on(writer.flush()));
+                    return writer.finish();
+                }
+                if declared.is_some() {
+                    return token.start_with(head).finish();
+                }
+                token.respond_with(head, Bytes::new())
+            }
+            Phase::Streaming(writer) => writer.finish(),
+            Phase::Fresh(_) => Err(rwgi::Error::application(
+                "the application returned without a call of start_response()",
+            )),
+            Phase::Busy | Phase::Over => {
+                Err(rwgi::Error::application("another thread was still writing to the response"))
+            }
+        }
+    }
+
+    /// The request is over: whatever still holds this object can do nothing with it.
+    pub(crate) fn close(&self) {
+        let phase = std::mem::replace(&mut self.lock().phase, Phase::Over);
+        drop(phase);
+    }
+}
+
+#[pymethods]
+impl StartResponse {
+    /// `start_response(status, headers, exc_info=None)`, as PEP 3333 has it.
+    #[pyo3(signature = (status, response_headers, exc_info = None, /))]
+    fn __call__(
+        slf: &Bound<'_, Self>,
+        status: &Bound<'_, PyAny>,
+        response_headers: &Bound<'_, PyAny>,
+        exc_info: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Write> {
+        let this = slf.get();
+        // An empty tuple is what sys.exc_info() never gives, and no reason to raise.
+        let exc_info = exc_info.filter(|info| info.is_truthy().unwrap_or(true));
+        let new = head(status, response_headers);
+        let mut state = this.lock();
+        match (&state.phase, exc_info) {
+            (Phase::Streaming(_) | Phase::Busy, Some(exc_info)) => {
+                drop(state);
+                return Err(reraise(exc_info));
+            }
+            (Phase::Headed(..) | Phase::Streaming(_) | Phase::Busy, None) => {
+                return Err(PyAssertionError::new_err(
+                    "start_response() was called a second time without exc_info",
+                ));
+            }
+            (Phase::Over, _) => {
+                return Err(PyRuntimeError::new_err("the request of this response is over"));
+            }
+            (Phase::Fresh(_) | Phase::Headed(..), _) => {}
+        }
+        let new = new?;
+        state.bodyless = this.is_head
+            || matches!(new.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        state.declared = new.content_length().filter(|_| !state.bodyless);
+        state.phase = match std::mem::replace(&mut state.phase, Phase::Over) {
+            Phase::Fresh(token) | Phase::Headed(token, _) => Phase::Headed(token, new),
+            other => other,
+        };
+        Ok(Write { response: slf.clone().unbind() })
+    }
+}
+
+/// The exception that the application has at hand, raised again, from where it came.
+fn reraise(exc_info: &Bound<'_, PyAny>) -> PyErr {
+    let raised = || -> PyResult<PyErr> {
+        let tuple = exc_info.cast::<PyTuple>()?;
+        let exception = tuple.get_item(1)?;
+        let exception = exception.call_method1("with_traceback", (tuple.get_item(2)?,))?;
+        Ok(PyErr::from_value(exception))
+    };
+    raised().unwrap_or_else(|_| {
+        PyAssertionError::new_err(
+            "the head has left, and exc_info is not what sys.exc_info() gives",
+        )
+    })
+}
+
+/// The callable that `start_response` returns.
+#[pyclass(frozen, module = "rwgi", name = "Write")]
+struct Write {
+    response: Py<StartResponse>,
+}
+
+#[pymethods]
+impl Write {
+    /// Sends a piece of content at once.
+    #[pyo3(signature = (data, /))]
+    fn __call__(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let data = content(data)?;
+        let response = self.response.get();
+        if let Some(missing) = response.missing()
+            && data.len() as u64 > missing
+        {
+            return Err(PyValueError::new_err(format!(
+                "write() was given {} bytes where {missing} of the declared Content-Length are left",
+                data.len()
+            )));
+        }
+        match response.send(py, data)? {
+            Sent::More | Sent::Enough => Ok(()),
+            Sent::Departed => Err(PyConnectionError::new_err("the client has left")),
+        }
+    }
+}
+
+/// From this length content is shared with Python and not copied: a copy costs more than a count.
+const SHARED: usize = 32 * 1024;
+
+/// A piece of content.
+///
+/// # Errors
+/// It is not `bytes`.
+pub(crate) fn content(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    let Ok(bytes) = value.cast::<PyBytes>() else {
+        return Err(PyTypeError::new_err(format!("content must be bytes, not {}", kind(value))));
+    };
+    let octets = bytes.as_bytes();
+    if octets.len() < SHARED {
+        return Ok(Bytes::copy_from_slice(octets));
+    }
+    Ok(Bytes::from_owner(PyBackedBytes::from(bytes.clone())))
+}
