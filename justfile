@@ -49,9 +49,18 @@ bless-instructions:
     cargo run --release -p benches --bin instructions -- --bless
 
 # Changes the code at one place at a time and sees whether a test notices (cargo install cargo-mutants). All of it takes hours;
-# `just mutants -f gateway-trait/src/writer.rs` takes minutes. Results in mutants.out; `just mutants-page` makes the page.
+# `just mutants -F gateway-trait/src/writer.rs` takes minutes. Results in mutants.out; `just mutants-page` makes the page.
 mutants *arguments:
     cargo mutants {{arguments}}
+
+# Runs fuzz targets on their corpora and then on so many random inputs; `where` says which, for example `-p rwgi-server --lib`.
+fuzz executions='10000000' where='-p rwgi --test fuzz':
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 BOLERO_RANDOM_ITERATIONS={{executions}} \
+        cargo test --release {{where}} fuzz_ -- --nocapture
+
+# Fuzzes one target with libFuzzer, guided by what the inputs reach (cargo install cargo-bolero); finds are kept beside its corpus.
+fuzz-guided time='10min' package='rwgi' target='exchange::fuzz_operations':
+    cargo bolero test -p {{package}} --profile release --rustc-bootstrap --sanitizer NONE -T {{time}} {{target}}
 
 # Makes conformance-tests/MUTANTS.md from one or more runs of `cargo mutants`; the last has the last word.
 mutants-page *runs='mutants.out':

@@ -95,6 +95,48 @@ fn a_short_body_cuts_the_message() {
     assert_eq!(log.told(), (OutcomeKind::Failed, Some(200), 4));
 }
 
+#[test]
+fn what_is_left_of_a_declared_length_is_told() {
+    let poller = Poller::new();
+    let app = forwarding(&Log::default(), Some(5), || Script::data(&["ab", "cde"]));
+    let mut body = respond(&poller, app, get()).into_body();
+    assert_eq!(body.size_hint().exact(), Some(5));
+    assert_eq!(poller.data(&mut body), "ab");
+    assert_eq!(body.size_hint().exact(), Some(3));
+}
+
+/// A body that has ended, and does not say that it is empty.
+struct Over;
+
+impl Body for Over {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}
+
+// Evidence: REQ-BODY-12
+#[test]
+fn a_body_that_has_ended_is_short_of_any_length() {
+    let over = |declared: u64| {
+        let app = move |_: Environ, start: StartResponse| async move {
+            start.forward(Response::builder().header(CONTENT_LENGTH, declared).body(Over)?)
+        };
+        run(app, get()).unwrap()
+    };
+    assert!(over(0).error.is_none());
+    assert_eq!(over(2).error.unwrap().requirement(), Some("REQ-BODY-12"));
+}
+
 // Evidence: REQ-BODY-13, REQ-BODY-17
 #[test]
 fn a_long_body_cuts_the_message_and_nothing_of_the_surplus_leaves() {
@@ -315,6 +357,26 @@ fn an_exchange_inside_an_exchange_tells_both_of_the_same_end() {
     let told: Vec<_> =
         outer.all().iter().map(|outcome| (outcome.kind(), outcome.bytes())).collect();
     assert_eq!(told, [(OutcomeKind::Completed, 3); 2]);
+}
+
+// Evidence: REQ-BODY-12, REQ-BODY-13
+#[test]
+fn middleware_that_declares_a_length_for_an_inner_stream_is_held_to_it() {
+    for (declared, requirement) in
+        [(2u64, Some("REQ-BODY-13")), (3, None), (5, Some("REQ-BODY-12"))]
+    {
+        let inner = Arc::new(streaming(&Log::default()));
+        let app = move |environ: Environ, start: StartResponse| {
+            let inner = Arc::clone(&inner);
+            async move {
+                let mut response = Exchange::new(inner, environ).await?;
+                response.headers_mut().insert(CONTENT_LENGTH, declared.into());
+                start.forward(response)
+            }
+        };
+        let ran = run(app, get()).unwrap();
+        assert_eq!(ran.error.and_then(|error| error.requirement()), requirement, "{declared}");
+    }
 }
 
 // Evidence: REQ-EXCH-14
