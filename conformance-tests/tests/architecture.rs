@@ -36,7 +36,7 @@ const NEVER_BELOW_THE_CONTRACT: [&str; 7] =
     ["async-std", "axum", "hyper", "hyper-util", "smol", "tokio", "tower"];
 
 /// Rooms that take values and give values.
-const ROOMS_THAT_THINK: [&str; 12] = [
+const ROOMS_THAT_THINK: [&str; 18] = [
     "gateway-trait/src/environ/path.rs",
     "gateway-trait/src/environ/variables.rs",
     "gateway-trait/src/error.rs",
@@ -49,6 +49,12 @@ const ROOMS_THAT_THINK: [&str; 12] = [
     "reference-server/src/diagnosis.rs",
     "reference-server/src/environ.rs",
     "reference-server/src/fault.rs",
+    "reference-server/src/settings/file.rs",
+    "reference-server/src/settings/mod.rs",
+    "reference-server/src/settings/print.rs",
+    "reference-server/src/settings/spelling.rs",
+    "reference-server/src/settings/table.rs",
+    "reference-server/src/settings/value.rs",
 ];
 
 /// What such a room cannot name: runtimes, sockets, clocks, threads, locks, wakers.

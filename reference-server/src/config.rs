@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::Error;
+use crate::{DEFAULT_BIND, Error};
 
 /// Limits and times of the server; all on by default.
 ///
@@ -16,6 +16,10 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Where to listen, as `host:port`; port 0 takes a free one. [`Server::bind`](crate::Server::bind) goes before it.
+    ///
+    /// [`DEFAULT_BIND`](crate::DEFAULT_BIND): this machine only, port 8000, as gunicorn, uvicorn and granian.
+    pub bind: Vec<String>,
     /// The request head in bytes, request line and fields together; beyond it 431.
     ///
     /// 32 KiB: between nginx (1 KiB, then 4 × 8 KiB) and HAProxy (16 KiB); large cookies fit. hyper: about 400 KiB.
@@ -64,11 +68,16 @@ pub struct Config {
     ///
     /// 512, tokio's own; a WSGI host sets it to what its database stands.
     pub blocking_threads: usize,
+    /// What the command logs to standard error, in the form of `tracing`'s `EnvFilter`; a library leaves logging to its embedder.
+    ///
+    /// `info`: starts, stops and refusals; one line for each failure.
+    pub log: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
+            bind: vec![DEFAULT_BIND.to_owned()],
             head_bytes: 32 * 1024,
             target_bytes: 16 * 1024,
             head_fields: 100,
@@ -81,6 +90,7 @@ impl Default for Config {
             connections: 10_000,
             backlog: 4096,
             blocking_threads: 512,
+            log: "info".to_owned(),
         }
     }
 }
@@ -92,27 +102,60 @@ impl Config {
     /// Checks that the values make sense together.
     ///
     /// # Errors
-    /// The first value that does not, with what would be right.
+    /// All values that do not, with what would be right.
     pub fn check(&self) -> Result<(), Error> {
-        let problem = if self.head_bytes < LEAST_HEAD_BYTES {
-            format!("head_bytes is {}; a head needs at least {LEAST_HEAD_BYTES}", self.head_bytes)
-        } else if self.target_bytes == 0 || self.target_bytes > self.head_bytes {
-            format!(
-                "target_bytes is {}; choose 1 to head_bytes ({})",
-                self.target_bytes, self.head_bytes
-            )
-        } else if self.head_fields == 0 {
-            "head_fields is 0; every HTTP/1.1 request has at least Host".to_owned()
-        } else if self.connections == 0 {
-            "connections is 0; at least one is needed to serve".to_owned()
-        } else if self.blocking_threads == 0 {
-            "blocking_threads is 0; at least one is needed".to_owned()
-        } else if self.head_timeout.is_zero() || self.first_byte_timeout.is_zero() {
-            "head_timeout or first_byte_timeout is 0; every request would be refused".to_owned()
-        } else {
-            return Ok(());
+        let problems: Vec<String> =
+            self.problems().into_iter().map(|(_, problem)| problem).collect();
+        if problems.is_empty() { Ok(()) } else { Err(Error::config(problems.join("; "))) }
+    }
+
+    /// Everything that does not make sense, by the field that has to change.
+    pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let mut unless = |right: bool, field: &'static str, problem: String| {
+            if !right {
+                problems.push((field, format!("{field} is {problem}")));
+            }
         };
-        Err(Error::config(problem))
+        unless(
+            !self.bind.is_empty(),
+            "bind",
+            "empty; name at least one address, as 127.0.0.1:8000".to_owned(),
+        );
+        unless(
+            self.head_bytes >= LEAST_HEAD_BYTES,
+            "head_bytes",
+            format!("{}; a head needs at least {LEAST_HEAD_BYTES}", self.head_bytes),
+        );
+        unless(
+            (1..=self.head_bytes).contains(&self.target_bytes),
+            "target_bytes",
+            format!("{}; choose 1 to head_bytes ({})", self.target_bytes, self.head_bytes),
+        );
+        unless(
+            self.head_fields > 0,
+            "head_fields",
+            "0; every HTTP/1.1 request has at least Host".to_owned(),
+        );
+        unless(
+            self.connections > 0,
+            "connections",
+            "0; at least one is needed to serve".to_owned(),
+        );
+        unless(
+            self.blocking_threads > 0,
+            "blocking_threads",
+            "0; at least one is needed".to_owned(),
+        );
+        for (field, time) in
+            [("head_timeout", self.head_timeout), ("first_byte_timeout", self.first_byte_timeout)]
+        {
+            unless(!time.is_zero(), field, "0; every request would be refused".to_owned());
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log) {
+            unless(false, "log", format!("{:?}: {error}", self.log));
+        }
+        problems
     }
 
     /// The limits as an application sees them in its environ.
@@ -140,7 +183,9 @@ mod tests {
     #[test]
     fn each_nonsense_is_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 7] = [
+        let changes: [(&str, Change); 9] = [
+            ("bind", |config| config.bind = Vec::new()),
+            ("log", |config| config.log = "a=b=c".to_owned()),
             ("head_bytes", |config| config.head_bytes = 10),
             ("target_bytes", |config| config.target_bytes = 0),
             ("target_bytes", |config| config.target_bytes = config.head_bytes + 1),

@@ -13,14 +13,17 @@
 //! }
 //! ```
 //!
-//! [`serve`] is the short way; [`Server`] sets addresses and limits and runs inside a runtime of your own. Every limit is on by
-//! default and stands, with its reason, in [`Config`].
+//! [`serve`] is the short way, and takes its settings from the environment (`RWGI_*`) and a file; [`command`](fn@command) gives an application
+//! the whole command line of `rwgi`; [`Server`] sets addresses and limits in code and runs inside a runtime of your own. Every limit is
+//! on by default and stands, with its reason, in [`Config`].
 //!
 //! The modules are declared in the order in which a request meets them.
 
+mod command;
 mod config;
 mod error;
 mod server;
+mod settings;
 mod signals;
 mod stop;
 
@@ -41,19 +44,21 @@ pub mod demo;
 
 use rwgi::Application;
 
+pub use self::command::command;
 pub use self::config::Config;
 pub use self::error::{Error, Result};
 pub use self::listener::Listener;
 pub use self::server::{DEFAULT_BIND, Running, Server};
 pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
 
-/// Serves `application` on `RWGI_BIND`, or [`DEFAULT_BIND`], until SIGTERM or ctrl-c; blocks.
+/// Serves `application` until SIGTERM or ctrl-c; blocks. Settings come from the environment (`RWGI_BIND`, and `RWGI_…` for each field
+/// of [`Config`]) and from the file that `RWGI_CONFIG` names, if it does.
 ///
 /// # Errors
-/// As [`Server::serve`].
+/// Settings that are wrong, all at once; as [`Server::serve`].
 pub fn serve<A: Application>(application: A) -> Result<()> {
-    let address = std::env::var("RWGI_BIND").unwrap_or_else(|_| DEFAULT_BIND.to_owned());
-    run(Server::new(application).bind(address), &Config::default())
+    let config = command::from_environment()?;
+    run(Server::new(application), &config)
 }
 
 /// Runs a server on a runtime made for it, until SIGTERM or ctrl-c; blocks.

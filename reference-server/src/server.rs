@@ -53,7 +53,7 @@ impl<A: Application> Server<A> {
         Self { application: Arc::new(application), config: Config::default(), binds: Vec::new() }
     }
 
-    /// Adds an address to listen on (`host:port`; port 0 takes a free one). Without any it is [`DEFAULT_BIND`].
+    /// Adds an address to listen on (`host:port`; port 0 takes a free one). Without any it is [`Config::bind`].
     #[must_use]
     pub fn bind(mut self, address: impl Into<String>) -> Self {
         self.binds.push(address.into());
@@ -96,10 +96,7 @@ impl<A: Application> Server<A> {
     /// Outside of a tokio runtime with time and I/O enabled.
     pub async fn start(self) -> Result<Running> {
         self.config.check()?;
-        let mut binds = self.binds.clone();
-        if binds.is_empty() {
-            binds.push(DEFAULT_BIND.to_owned());
-        }
+        let binds = if self.binds.is_empty() { &self.config.bind } else { &self.binds };
         let listeners: Vec<_> = binds
             .iter()
             .map(|address| bind_tcp(address, self.config.backlog))

@@ -106,3 +106,73 @@ async fn bad_addresses_and_flags_say_what_is_right() {
     assert_eq!(output.status.code(), Some(0));
     assert!(text(&output.stdout).contains("--bind"));
 }
+
+/// A file in a folder of its own, removed with it.
+fn file(name: &str, text: &str) -> (std::path::PathBuf, String) {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("rwgi.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path.to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn check_tells_every_problem_at_once_with_its_place() {
+    let (_, path) =
+        file("check", "head_timeuot = \"5s\"\nidle_timeout = \"soon\"\nhead_fields = 0\n");
+    let environment = [("RWGI_GRACE", "long"), ("RWGI_CONFIG", &*path)];
+    let output = run(&["check", "--linger", "2 days"], &environment).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    for part in [
+        format!("{path}:1:1: there is no option `head_timeuot`; did you mean `head_timeout`?"),
+        format!("{path}:2:16: idle_timeout: \"soon\" is no time"),
+        format!("{path}:3:15: head_fields is 0"),
+        "RWGI_GRACE: grace: \"long\" is no time".to_owned(),
+        "--linger: linger: \"2 days\" is no time".to_owned(),
+    ] {
+        assert!(said.contains(&part), "{part}\nis not in\n{said}");
+    }
+    assert_eq!(said.lines().count(), 5, "{said}");
+    // What is refused by `check` does not serve either.
+    let output = run(&["--bind", "127.0.0.1:0"], &environment).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("head_timeout"));
+
+    let (_, path) = file("sound", "head_timeout = \"5s\"\n");
+    let output = run(&["check", "--config", &path], &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
+    let output = run(&["check", "--config", "/nowhere/rwgi.toml"], &[]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("/nowhere/rwgi.toml"));
+}
+
+#[tokio::test]
+async fn config_prints_what_is_in_force_and_where_it_comes_from() {
+    let (folder, path) = file("config", "grace = 7\nlinger = \"3s\"\n");
+    let environment = [("RWGI_LINGER", "4s")];
+    let output = run(&["--config", &path, "config", "--head-bytes=40KiB"], &environment).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    for (name, value, origin) in [
+        ("grace", "\"7s\"", format!("{path}:1:9")),
+        ("linger", "\"4s\"", "RWGI_LINGER".to_owned()),
+        ("head_bytes", "\"40KiB\"", "--head-bytes".to_owned()),
+        ("head_fields", "100", "default".to_owned()),
+    ] {
+        let line = said.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+        let words: Vec<_> = line.split_whitespace().collect();
+        assert_eq!(words, [name, value, &origin], "{said}");
+    }
+    // The other form is a file that means the same.
+    let output = run(&["--config", &path, "config", "--toml"], &environment).await;
+    let again = folder.join("again.toml");
+    std::fs::write(&again, &output.stdout).unwrap();
+    let output = run(&["config", "--config", again.to_str().unwrap()], &[]).await;
+    let said = text(&output.stdout);
+    assert!(
+        said.lines().any(|line| line.starts_with("linger ") && line.contains("\"4s\"")),
+        "{said}"
+    );
+}

@@ -1,0 +1,198 @@
+//! The command line: serve, `check`, `config`.
+//!
+//! Rules of this room: it reads flags, environment and file, and leaves to the settings what they mean; what an option is stands in the
+//! settings' table and nowhere here; a problem goes to standard error and into the exit code (2: how the command was called; 1: all else).
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches};
+use rwgi::Application;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::settings::table::TABLE;
+use crate::settings::{Settings, Sources, settle};
+use crate::{Error, Result, Server};
+
+/// The whole command line of `rwgi` for an application: flags, environment and file, `check` and `config`; serves until SIGTERM or ctrl-c.
+///
+/// ```no_run
+/// use http::StatusCode;
+/// use rwgi::{Environ, Finished, StartResponse};
+///
+/// async fn hello(_: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
+///     start_response.respond(StatusCode::OK, [("content-type", "text/plain")], "Hello, World!")
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     rwgi_server::command(hello)
+/// }
+/// ```
+pub fn command<A: Application>(application: A) -> ExitCode {
+    let matches = line().get_matches();
+    let (name, matches) = match matches.subcommand() {
+        Some((name, inner)) => (name, inner),
+        None => ("serve", &matches),
+    };
+    let settings = match sources(matches) {
+        Ok(sources) => settle(&sources),
+        Err(error) => return failed(&error),
+    };
+    match name {
+        "check" => check(&settings),
+        "config" => config(&settings, matches.get_flag("toml")),
+        _ => serve(application, &settings),
+    }
+}
+
+fn line() -> clap::Command {
+    let shared = |arg: Arg| arg.global(true).num_args(1).action(ArgAction::Append);
+    let mut line = clap::Command::new("rwgi")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(
+            "Serves an application of RWGI. Without an application of its own, the demo: a page that \
+             shows the environ, a stream, an upload, and errors.",
+        )
+        .after_help(
+            "Each option may also be set as a variable of the environment (RWGI_HEAD_TIMEOUT=5s) or in \
+             the file that --config names (head_timeout = \"5s\"). A flag wins over a variable, a variable over the file.",
+        )
+        .args_conflicts_with_subcommands(false)
+        .arg(
+            shared(Arg::new("config").long("config"))
+                .action(ArgAction::Set)
+                .value_name("FILE")
+                .help("A configuration file in TOML [env: RWGI_CONFIG]"),
+        );
+    let mut defaults = Config::default();
+    for setting in TABLE {
+        let value = setting.slot(&mut defaults).show();
+        let mut arg = shared(Arg::new(setting.name).long(setting.flag()))
+            .value_name(setting.value)
+            .help(format!("{} [default: {}]", setting.help, value.trim_matches('"')))
+            .help_heading(setting.group);
+        if setting.is_switch() {
+            arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+        }
+        if !setting.is_list() {
+            // Said twice, the last word counts, so that a script may add to another's flags.
+            arg = arg.action(ArgAction::Set).overrides_with(setting.name);
+        }
+        line = line.arg(arg);
+    }
+    line.subcommand(
+        clap::Command::new("check")
+            .about("Checks flags, environment and file: every problem at once, with its place and what would be right"),
+    )
+    .subcommand(
+        clap::Command::new("config")
+            .about("Prints the effective value of each option, and where it comes from")
+            .arg(
+                Arg::new("toml")
+                    .long("toml")
+                    .action(ArgAction::SetTrue)
+                    .help("As a configuration file, with each option's help"),
+            ),
+    )
+}
+
+/// What was given on the command line, in the environment and in the file.
+fn sources(matches: &ArgMatches) -> Result<Sources> {
+    let environment = environment();
+    let file = matches.get_one::<String>("config").cloned();
+    let mut sources =
+        Sources { file: read_file(file, &environment)?, environment, ..Sources::default() };
+    for setting in TABLE {
+        if let Some(values) = matches.get_many::<String>(setting.name) {
+            sources.flags.push((setting.name, values.cloned().collect()));
+        }
+    }
+    Ok(sources)
+}
+
+/// The settings of a program that has no command line of ours.
+pub(crate) fn from_environment() -> Result<Config> {
+    let environment = environment();
+    let file = read_file(None, &environment)?;
+    let settings = settle(&Sources { file, environment, ..Sources::default() });
+    if settings.is_sound() { Ok(settings.config) } else { Err(unsound(&settings)) }
+}
+
+fn environment() -> Vec<(String, String)> {
+    // A value that is no text is taken with its odd octets replaced, so that the problem is told by the option's own check.
+    let text = |value: OsString| value.to_string_lossy().into_owned();
+    std::env::vars_os()
+        .map(|(name, value)| (text(name), text(value)))
+        .filter(|(name, _)| name.starts_with("RWGI_"))
+        .collect()
+}
+
+fn read_file(
+    flag: Option<String>,
+    environment: &[(String, String)],
+) -> Result<Option<(String, String)>> {
+    let variable = || {
+        let found = environment.iter().find(|(name, _)| name == "RWGI_CONFIG");
+        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+    };
+    let Some(name) = flag.or_else(variable) else { return Ok(None) };
+    match std::fs::read_to_string(&name) {
+        Ok(text) => Ok(Some((name, text))),
+        Err(error) => Err(Error::config(format!("{name} cannot be read: {error}"))),
+    }
+}
+
+fn unsound(settings: &Settings) -> Error {
+    let problems: Vec<String> = settings.problems.iter().map(ToString::to_string).collect();
+    Error::config(problems.join("\n"))
+}
+
+fn failed(error: &Error) -> ExitCode {
+    eprintln!("rwgi: {error}");
+    ExitCode::FAILURE
+}
+
+fn check(settings: &Settings) -> ExitCode {
+    for problem in &settings.problems {
+        eprintln!("{problem}");
+    }
+    if settings.is_sound() {
+        print("the configuration is sound\n");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn config(settings: &Settings, toml: bool) -> ExitCode {
+    print(&if toml { settings.toml() } else { settings.text() });
+    for problem in &settings.problems {
+        eprintln!("{problem}");
+    }
+    if settings.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints; that nobody reads on (`rwgi config | head`) is no failure.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn serve<A: Application>(application: A, settings: &Settings) -> ExitCode {
+    if !settings.is_sound() {
+        return failed(&unsound(settings));
+    }
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&settings.config.log))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    for problem in &settings.problems {
+        tracing::warn!("{problem}");
+    }
+    match crate::run(Server::new(application), &settings.config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}

@@ -1,0 +1,106 @@
+//! The table of options: the one place where an option gets its name, its value's kind, its help and its field.
+//!
+//! Rules of this room: one line an option; a name is `lower_case`, and from it follow the flag (`--lower-case`), the variable
+//! (`RWGI_LOWER_CASE`) and the key of the file (`lower_case`); a name that was published is not given to another option.
+
+use super::value::Slot;
+use crate::config::Config;
+
+/// One option.
+pub(crate) struct Setting {
+    /// The key of the file; flag and variable follow from it.
+    pub(crate) name: &'static str,
+    /// Under which heading it stands in the help.
+    pub(crate) group: &'static str,
+    /// What its value is called in the help.
+    pub(crate) value: &'static str,
+    /// What it does, in one sentence.
+    pub(crate) help: &'static str,
+    field: fn(&mut Config) -> Slot<'_>,
+}
+
+impl Setting {
+    /// The value's place.
+    pub(crate) fn slot<'a>(&self, config: &'a mut Config) -> Slot<'a> {
+        (self.field)(config)
+    }
+
+    /// The flag, without its hyphens.
+    pub(crate) fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The variable of the environment.
+    pub(crate) fn variable(&self) -> String {
+        format!("{}{}", super::PREFIX, self.name.to_ascii_uppercase())
+    }
+
+    /// Whether its flag needs no value.
+    pub(crate) fn is_switch(&self) -> bool {
+        matches!(self.slot(&mut Config::default()), Slot::Switch(_))
+    }
+
+    /// Whether its flag may be given more than once.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.slot(&mut Config::default()), Slot::Texts(_))
+    }
+
+    /// Where it stands in the table.
+    pub(super) fn position(&self) -> usize {
+        TABLE.iter().position(|setting| setting.name == self.name).unwrap_or_default()
+    }
+}
+
+const fn setting(
+    group: &'static str,
+    name: &'static str,
+    value: &'static str,
+    help: &'static str,
+    field: fn(&mut Config) -> Slot<'_>,
+) -> Setting {
+    Setting { name, group, value, help, field }
+}
+
+const LISTENING: &str = "Listening";
+const LIMITS: &str = "Limits";
+const TIME: &str = "Time";
+const SEEING: &str = "Seeing";
+
+/// All options, in the order of the help.
+#[rustfmt::skip]
+pub(crate) static TABLE: &[Setting] = &[
+    setting(LISTENING, "bind", "ADDRESS", "Where to listen, host:port; port 0 takes a free one; may be given more than once", |c| Slot::Texts(&mut c.bind)),
+    setting(LISTENING, "backlog", "NUMBER", "The kernel's queue of connections that wait to be accepted", |c| Slot::Count(&mut c.backlog)),
+    setting(LISTENING, "connections", "NUMBER", "Connections at once; beyond it no more are accepted", |c| Slot::Count(&mut c.connections)),
+
+    setting(LIMITS, "head_bytes", "SIZE", "The request head; beyond it 431", |c| Slot::Bytes(&mut c.head_bytes)),
+    setting(LIMITS, "target_bytes", "SIZE", "The request target; beyond it 414", |c| Slot::Bytes(&mut c.target_bytes)),
+    setting(LIMITS, "head_fields", "NUMBER", "Fields in the request head; beyond it 431", |c| Slot::Count(&mut c.head_fields)),
+    setting(LIMITS, "body_bytes", "SIZE", "Request content, unless the application sets another limit; beyond it 413", |c| Slot::Bytes(&mut c.body_bytes)),
+    setting(LIMITS, "blocking_threads", "NUMBER", "Threads for blocking applications", |c| Slot::Count(&mut c.blocking_threads)),
+
+    setting(TIME, "first_byte_timeout", "TIME", "From the accept to the first byte; beyond it closed", |c| Slot::Time(&mut c.first_byte_timeout)),
+    setting(TIME, "head_timeout", "TIME", "From the first byte of a request head to its last; beyond it 408", |c| Slot::Time(&mut c.head_timeout)),
+    setting(TIME, "idle_timeout", "TIME", "A kept-alive connection without a request; beyond it closed", |c| Slot::Time(&mut c.idle_timeout)),
+    setting(TIME, "linger", "TIME", "How long a closing connection reads on, so that the client can read its answer", |c| Slot::Time(&mut c.linger)),
+    setting(TIME, "grace", "TIME", "How long exchanges may go on after the server was told to stop", |c| Slot::Time(&mut c.grace)),
+
+    setting(SEEING, "log", "FILTER", "What is logged to standard error: error, warn, info, debug, trace, or target=level,…", |c| Slot::Text(&mut c.log)),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_plain_and_given_once() {
+        let mut seen = BTreeSet::new();
+        for setting in TABLE {
+            assert!(seen.insert(setting.name), "{} stands twice", setting.name);
+            assert!(setting.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            assert!(!setting.help.ends_with('.') && !setting.help.is_empty(), "{}", setting.name);
+        }
+    }
+}
