@@ -1,0 +1,240 @@
+//! A tower service as an RWGI application.
+//!
+//! Rules of this room: the head moves over as it is and no field is copied; nothing is spawned; a service is called on the very
+//! clone that said it was ready; what the service answers is forwarded, and only the fields of the connection are taken off it.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, Request, Response};
+use http_body::Body;
+use rwgi::{
+    Application, BoxError, CONNECTION_FIELDS, Environ, Error, Finished, Input, Result, ServerInfo,
+    SharedApplication, StartResponse, is_connection_field,
+};
+use tower_service::Service;
+
+use crate::mount;
+
+/// Adds what a service wants to find in a request's extensions.
+type Extend = Arc<dyn Fn(&Environ, &mut Extensions) + Send + Sync>;
+
+/// An RWGI application that asks a tower service; made by [`from_service`].
+#[derive(Clone)]
+pub struct FromService<S> {
+    service: S,
+    input_limit: Option<Option<u64>>,
+    extend: Vec<Extend>,
+    life: Option<SharedApplication>,
+}
+
+/// Hosts a tower service on any RWGI server: axum's `Router`, tower-http's `ServeDir`, anything behind any stack of layers.
+///
+/// The service is cloned for each request, as tower has it: the clone is asked with `poll_ready` and, once it is ready, called. It
+/// gets the request's content as an [`Input`], which is an [`http_body::Body`]; a service that insists on a body of its own gets it by
+/// tower's `map_request`. Its error is the application's fault and answers 500, unless it is, or carries, an [`rwgi::Error`].
+///
+/// The request's extensions hold the connection's facts as `Arc<rwgi::Connection>`, a trusted proxy's word as
+/// [`rwgi::Forwarded`] where there is one, and whatever server and middleware put there.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use http::{Request, Response};
+/// use rwgi::{Environ, Input, testing};
+///
+/// let service = tower::service_fn(|request: Request<Input>| async move {
+///     Ok::<_, Infallible>(Response::new(http_body_util::Full::<bytes::Bytes>::from(request.uri().path().to_owned())))
+/// });
+/// let application = rwgi_tower::from_service(service);
+/// let response = testing::run(&application, Environ::builder().uri("/hello").build()?)?;
+/// assert_eq!(response.text()?, "/hello");
+/// # Ok::<(), rwgi::Error>(())
+/// ```
+pub fn from_service<S>(service: S) -> FromService<S> {
+    FromService { service, input_limit: None, extend: Vec::new(), life: None }
+}
+
+/// Hosts an axum router: [`from_service`] with `ConnectInfo` for axum's extractor and without a limit on content but axum's own.
+///
+/// axum limits what its extractors collect (`DefaultBodyLimit`, 2 MiB) and nothing else; the server's limit, which is as high,
+/// would come before whatever the router was told.
+///
+/// ```no_run
+/// use axum::{Router, routing::get};
+///
+/// # fn main() -> rwgi_server::Result<()> {
+/// let app = Router::new().route("/", get(|| async { "Hello, World!" }));
+/// rwgi_server::serve(rwgi_tower::from_router(app))
+/// # }
+/// ```
+#[cfg(feature = "axum")]
+pub fn from_router(router: axum::Router) -> FromService<axum::Router> {
+    from_service(router).connect_info(axum::extract::ConnectInfo).input_limit(None)
+}
+
+impl<S> FromService<S> {
+    /// Limits the content of a request in place of the server's limit; `None` lifts it, for services that limit by themselves.
+    #[must_use]
+    pub fn input_limit(mut self, limit: Option<u64>) -> Self {
+        self.input_limit = Some(limit);
+        self
+    }
+
+    /// Puts the client's address into each request's extensions, in the type that the service looks for.
+    ///
+    /// For axum's extractor that is `from_service(router).connect_info(axum::extract::ConnectInfo)`. The address is the effective
+    /// one ([`Environ::peer`]); where the client has none, as on a Unix socket, nothing is put there.
+    #[must_use]
+    pub fn connect_info<T: Clone + Send + Sync + 'static>(
+        self,
+        make: impl Fn(SocketAddr) -> T + Send + Sync + 'static,
+    ) -> Self {
+        self.extension(move |environ| environ.peer().socket_addr().map(&make))
+    }
+
+    /// Puts a value that is made of the environ into each request's extensions.
+    #[must_use]
+    pub fn extension<T: Clone + Send + Sync + 'static>(
+        mut self,
+        make: impl Fn(&Environ) -> Option<T> + Send + Sync + 'static,
+    ) -> Self {
+        self.extend.push(Arc::new(move |environ, extensions| {
+            if let Some(value) = make(environ) {
+                extensions.insert(value);
+            }
+        }));
+        self
+    }
+
+    /// Lets an application live with the server: its `startup` and `shutdown` are called, and nothing else of it.
+    ///
+    /// tower has neither. For an RWGI application inside of the service, and for anything else that has to begin or to end.
+    #[must_use]
+    pub fn life_of(mut self, application: impl Application) -> Self {
+        self.life = Some(SharedApplication::new(application));
+        self
+    }
+
+    /// The request that the service sees.
+    fn request(&self, mut environ: Environ) -> Request<Input> {
+        let mut added = Extensions::new();
+        for extend in &self.extend {
+            extend(&environ, &mut added);
+        }
+        if let Some(limit) = self.input_limit {
+            environ.input_mut().set_limit(limit);
+        }
+        let mounted = environ.script_name().len();
+        let forwarded = environ.forwarded().cloned();
+        let (mut head, input, connection) = environ.into_parts();
+        if mounted > 0 {
+            mount::strip(&mut head, mounted);
+        }
+        head.extensions.insert(connection);
+        if let Some(forwarded) = forwarded {
+            head.extensions.insert(forwarded);
+        }
+        head.extensions.extend(added);
+        Request::from_parts(head, input)
+    }
+}
+
+impl<S, B> Application for FromService<S>
+where
+    S: Service<Request<Input>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
+        let mut service = self.service.clone();
+        let informs = environ.capabilities().informational;
+        let mut request = self.request(environ);
+        poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
+        if !informs {
+            let response = service.call(request).await.map_err(failed)?;
+            return start_response.forward(without_connection_fields(response));
+        }
+        // An application of RWGI inside of the service informs through the token of this exchange.
+        let lent = Lent::new(start_response);
+        request.extensions_mut().insert(lent.clone());
+        let response = service.call(request).await.map_err(failed)?;
+        lent.back()?.forward(without_connection_fields(response))
+    }
+
+    async fn startup(&self, server: &ServerInfo) -> Result<()> {
+        match &self.life {
+            Some(life) => life.startup(server).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn shutdown(&self) {
+        if let Some(life) = &self.life {
+            life.shutdown().await;
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for FromService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromService").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+/// The token of the outer exchange, while a service is asked.
+#[derive(Clone)]
+pub(crate) struct Lent(Arc<Mutex<Option<StartResponse>>>);
+
+impl Lent {
+    fn new(token: StartResponse) -> Self {
+        Self(Arc::new(Mutex::new(Some(token))))
+    }
+
+    /// Looks at the token, as long as the service has not answered.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&StartResponse) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+    }
+
+    fn back(&self) -> Result<StartResponse> {
+        let token = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        token.ok_or_else(|| Error::server("the token of an exchange was given back twice"))
+    }
+}
+
+#[cold]
+fn failed(error: impl Into<BoxError>) -> Error {
+    Error::from_boxed(error.into())
+}
+
+/// Services written for hyper set fields that belong to the connection, and RWGI's server frames and closes by itself: they are taken
+/// off, as every intermediary does (RFC 9110, section 7.6.1), and what a service wanted to say by them is not said.
+fn without_connection_fields<B>(mut response: Response<B>) -> Response<B> {
+    if response.headers().keys().any(is_connection_field) {
+        take_connection_fields(response.headers_mut());
+    }
+    response
+}
+
+#[cold]
+fn take_connection_fields(fields: &mut HeaderMap) {
+    let named: Vec<String> = fields
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    for name in CONNECTION_FIELDS.into_iter().chain(named.iter().map(String::as_str)) {
+        fields.remove(name);
+    }
+}
+
+const _: fn() = || {
+    fn is_body<B: Body<Data = Bytes, Error = BoxError>>() {}
+    is_body::<Input>();
+};
