@@ -36,7 +36,7 @@ const NEVER_BELOW_THE_CONTRACT: [&str; 7] =
     ["async-std", "axum", "hyper", "hyper-util", "smol", "tokio", "tower"];
 
 /// Rooms that take values and give values.
-const ROOMS_THAT_THINK: [&str; 18] = [
+const ROOMS_THAT_THINK: [&str; 23] = [
     "gateway-trait/src/environ/path.rs",
     "gateway-trait/src/environ/variables.rs",
     "gateway-trait/src/error.rs",
@@ -49,6 +49,11 @@ const ROOMS_THAT_THINK: [&str; 18] = [
     "reference-server/src/diagnosis.rs",
     "reference-server/src/environ.rs",
     "reference-server/src/fault.rs",
+    "reference-server/src/forwarded/mod.rs",
+    "reference-server/src/forwarded/node.rs",
+    "reference-server/src/forwarded/rfc7239.rs",
+    "reference-server/src/forwarded/trust.rs",
+    "reference-server/src/forwarded/x_forwarded.rs",
     "reference-server/src/settings/file.rs",
     "reference-server/src/settings/mod.rs",
     "reference-server/src/settings/print.rs",

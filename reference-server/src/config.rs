@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{DEFAULT_BIND, Error};
+use crate::{DEFAULT_BIND, Error, ForwardedFields, TrustedProxies};
 
 /// Limits and times of the server; all on by default.
 ///
@@ -68,6 +68,14 @@ pub struct Config {
     ///
     /// 512, tokio's own; a WSGI host sets it to what its database stands.
     pub blocking_threads: usize,
+    /// The proxies whose word on client, scheme and host is believed.
+    ///
+    /// None: whoever connects could say anything. gunicorn and uvicorn believe 127.0.0.1, where any program of the machine may be.
+    pub trusted_proxies: TrustedProxies,
+    /// The fields that those proxies write; no other is looked at.
+    ///
+    /// X-Forwarded-For and X-Forwarded-Proto, which nearly all proxies write; most hand on a client's X-Forwarded-Host as it is.
+    pub forwarded_fields: ForwardedFields,
     /// What the command logs to standard error, in the form of `tracing`'s `EnvFilter`; a library leaves logging to its embedder.
     ///
     /// `info`: starts, stops and refusals; one line for each failure.
@@ -90,6 +98,8 @@ impl Default for Config {
             connections: 10_000,
             backlog: 4096,
             blocking_threads: 512,
+            trusted_proxies: TrustedProxies::default(),
+            forwarded_fields: ForwardedFields::default(),
             log: "info".to_owned(),
         }
     }

@@ -24,6 +24,7 @@ use crate::connection::head_watch::HeadWatch;
 use crate::connection::state::{CLOSE_DELIMITED, LINGER, State, Underway};
 use crate::environ;
 use crate::fault::{self, Refusal};
+use crate::forwarded::{self, ForwardedFields, TrustedProxies};
 use crate::request_body::{self, Content};
 use crate::response_body::OutgoingBody;
 
@@ -36,6 +37,15 @@ pub(crate) struct Gateway<A> {
     pub(crate) target_bytes: usize,
     pub(crate) head_fields: usize,
     pub(crate) body_bytes: u64,
+    /// There where the peer is a trusted proxy.
+    pub(crate) proxies: Option<Arc<Proxies>>,
+}
+
+/// Whose word is believed, and in which fields.
+#[derive(Debug)]
+pub(crate) struct Proxies {
+    pub(crate) trusted: TrustedProxies,
+    pub(crate) fields: ForwardedFields,
 }
 
 impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
@@ -71,13 +81,26 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
             (input, Some(content))
         };
         input.set_limit(Some(self.body_bytes));
-        let environ = Environ::new(head, input, Arc::clone(&self.connection));
+        let mut environ = Environ::new(head, input, Arc::clone(&self.connection));
+        if let Some(proxies) = &self.proxies {
+            self.forward(&mut environ, proxies);
+        }
         let exchange = Exchange::new(Arc::clone(&self.application), environ);
         Answer { work: Work::Exchange(exchange), underway, label, version, content }
     }
 }
 
 impl<A> Gateway<A> {
+    #[cold]
+    fn forward(&self, environ: &mut Environ, proxies: &Proxies) {
+        let peer = &self.connection.peer;
+        if let Some(said) =
+            forwarded::forwarded(peer, environ.headers(), &proxies.trusted, &proxies.fields)
+        {
+            environ.set_forwarded(said);
+        }
+    }
+
     #[inline]
     fn check(
         &self,

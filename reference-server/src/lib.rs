@@ -33,6 +33,7 @@ mod transport;
 mod connection;
 mod diagnosis;
 mod environ;
+mod forwarded;
 mod gateway;
 mod request_body;
 
@@ -47,6 +48,7 @@ use rwgi::Application;
 pub use self::command::command;
 pub use self::config::Config;
 pub use self::error::{Error, Result};
+pub use self::forwarded::{ForwardedFields, TrustedProxies};
 pub use self::listener::Listener;
 pub use self::server::{DEFAULT_BIND, Running, Server};
 pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::blocking::BlockingThreads;
 use crate::config::Config;
 use crate::connection::{self, Shared};
+use crate::gateway::Proxies;
 use crate::listener::{Listener, bind_tcp};
 use crate::stop::{Stage, Stop};
 use crate::{Error, Result, signals};
@@ -129,6 +130,10 @@ impl<A: Application> Server<A> {
             stop: Stop::new(),
             server,
             server_http2: Arc::new(server_http2),
+            proxies: Arc::new(Proxies {
+                trusted: self.config.trusted_proxies.clone(),
+                fields: self.config.forwarded_fields.clone(),
+            }),
             config: self.config,
         });
         let tasks = TaskTracker::new();

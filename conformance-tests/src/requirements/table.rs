@@ -82,7 +82,7 @@ pub const ALL: &[Requirement] = &[
     Requirement { id: "REQ-ENV-14", level: Level::Must, party: Party::Server, chapter: "environ", rfc: "",
         sentence: "A server MUST derive `scheme()` from the connection, and from a forwarding field only where it was configured to trust the peer." },
     Requirement { id: "REQ-ENV-15", level: Level::Must, party: Party::Server, chapter: "environ", rfc: "RFC 9112 section 3.2.2",
-        sentence: "A server MUST give the authority of an absolute-form target as `authority()`, and otherwise the value of Host." },
+        sentence: "A server MUST give the authority of an absolute-form target as `authority()`, and otherwise the value of Host, unless a peer that it was configured to trust named another." },
     Requirement { id: "REQ-ENV-16", level: Level::Must, party: Party::Server, chapter: "environ", rfc: "",
         sentence: "A server MUST give the remote end of the connection as the peer, and a claim of a forwarding field only where it was configured to trust the peer." },
     Requirement { id: "REQ-ENV-17", level: Level::Must, party: Party::Server, chapter: "environ", rfc: "",

@@ -29,7 +29,7 @@ use self::wire::Gathering;
 use crate::config::Config;
 use crate::diagnosis::diagnose;
 use crate::fault::{self, Refusal};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Proxies};
 use crate::stop::{Stage, Stop};
 use crate::transport::Transport;
 
@@ -43,6 +43,7 @@ pub(crate) struct Shared<A> {
     /// The server as applications on HTTP/2 see it: it can do a little more there.
     pub(crate) server_http2: Arc<ServerInfo>,
     pub(crate) stop: Stop,
+    pub(crate) proxies: Arc<Proxies>,
 }
 
 /// How hyper's part of a connection ended.
@@ -90,6 +91,9 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
         target_bytes: shared.config.target_bytes,
         head_fields: shared.config.head_fields,
         body_bytes: shared.config.body_bytes,
+        proxies: Some(&shared.proxies)
+            .filter(|proxies| proxies.trusted.trusts(&connection.peer))
+            .map(Arc::clone),
     };
     let (wire, handle) = wire::split(transport, octets, protocol, Arc::clone(&state));
     let io = TokioIo::new(wire);

@@ -62,6 +62,7 @@ const fn setting(
 }
 
 const LISTENING: &str = "Listening";
+const PROXIES: &str = "Behind a proxy";
 const LIMITS: &str = "Limits";
 const TIME: &str = "Time";
 const SEEING: &str = "Seeing";
@@ -72,6 +73,9 @@ pub(crate) static TABLE: &[Setting] = &[
     setting(LISTENING, "bind", "ADDRESS", "Where to listen, host:port; port 0 takes a free one; may be given more than once", |c| Slot::Texts(&mut c.bind)),
     setting(LISTENING, "backlog", "NUMBER", "The kernel's queue of connections that wait to be accepted", |c| Slot::Count(&mut c.backlog)),
     setting(LISTENING, "connections", "NUMBER", "Connections at once; beyond it no more are accepted", |c| Slot::Count(&mut c.connections)),
+
+    setting(PROXIES, "trusted_proxies", "NETWORKS", "The proxies whose word is believed: addresses, networks, `unix`, parted by commas", |c| Slot::Own(&mut c.trusted_proxies)),
+    setting(PROXIES, "forwarded_fields", "NAMES", "The fields that they write: `forwarded`, or some of x-forwarded-for, -proto, -host, -port", |c| Slot::Own(&mut c.forwarded_fields)),
 
     setting(LIMITS, "head_bytes", "SIZE", "The request head; beyond it 431", |c| Slot::Bytes(&mut c.head_bytes)),
     setting(LIMITS, "target_bytes", "SIZE", "The request target; beyond it 414", |c| Slot::Bytes(&mut c.target_bytes)),

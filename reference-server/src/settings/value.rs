@@ -62,7 +62,6 @@ pub(crate) enum Slot<'a> {
     /// A list; in flags and variables its items are parted by commas.
     Texts(&'a mut Vec<String>),
     /// A type with a text form of its own, and an error that says what would be right.
-    #[allow(dead_code, reason = "for options to come")]
     Own(&'a mut dyn Own),
 }
 
