@@ -132,7 +132,7 @@ fn start_logging() {
 fn python(py: Python<'_>) -> PyResult<String> {
     let sys = py.import("sys")?;
     let text = |name: &str| sys.getattr(name)?.extract::<String>();
-    let version = py.version_str().split_whitespace().next().unwrap_or_default();
+    let version = Python::version_str().split_whitespace().next().unwrap_or_default();
     let (prefix, base) = (text("prefix")?, text("base_prefix")?);
     let mut line = format!("Python {version} ({})", text("executable")?);
     if prefix != base {
