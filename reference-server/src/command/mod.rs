@@ -48,8 +48,7 @@ pub fn command<A: Application>(application: A) -> ExitCode {
 }
 
 fn line() -> clap::Command {
-    let shared = |arg: Arg| arg.global(true).num_args(1).action(ArgAction::Append);
-    let mut line = clap::Command::new("rwgi")
+    let line = clap::Command::new("rwgi")
         .version(env!("CARGO_PKG_VERSION"))
         .about(
             "Serves an application of RWGI. Without an application of its own, the demo: a page that \
@@ -59,13 +58,35 @@ fn line() -> clap::Command {
             "Each option may also be set as a variable of the environment (RWGI_HEAD_TIMEOUT=5s) or in \
              the file that --config names (head_timeout = \"5s\"). A flag wins over a variable, a variable over the file.",
         )
-        .args_conflicts_with_subcommands(false)
-        .arg(
-            shared(Arg::new("config").long("config"))
-                .action(ArgAction::Set)
-                .value_name("FILE")
-                .help("A configuration file in TOML [env: RWGI_CONFIG]"),
-        );
+        .args_conflicts_with_subcommands(false);
+    with_options(line).subcommand(
+        clap::Command::new("check")
+            .about("Checks flags, environment and file: every problem at once, with its place and what would be right"),
+    )
+    .subcommand(
+        clap::Command::new("config")
+            .about("Prints the effective value of each option, and where it comes from")
+            .arg(
+                Arg::new("toml")
+                    .long("toml")
+                    .action(ArgAction::SetTrue)
+                    .help("As a configuration file, with each option's help"),
+            ),
+    )
+}
+
+/// Adds the server's options to a command line: for programs with options of their own, a host of another language's applications.
+///
+/// [`read_options`] reads them.
+#[must_use]
+pub fn with_options(line: clap::Command) -> clap::Command {
+    let shared = |arg: Arg| arg.global(true).num_args(1).action(ArgAction::Append);
+    let mut line = line.arg(
+        shared(Arg::new("config").long("config"))
+            .action(ArgAction::Set)
+            .value_name("FILE")
+            .help("A configuration file in TOML [env: RWGI_CONFIG]"),
+    );
     let mut defaults = Config::default();
     for setting in TABLE {
         let value = setting.slot(&mut defaults).show();
@@ -82,20 +103,19 @@ fn line() -> clap::Command {
         }
         line = line.arg(arg);
     }
-    line.subcommand(
-        clap::Command::new("check")
-            .about("Checks flags, environment and file: every problem at once, with its place and what would be right"),
-    )
-    .subcommand(
-        clap::Command::new("config")
-            .about("Prints the effective value of each option, and where it comes from")
-            .arg(
-                Arg::new("toml")
-                    .long("toml")
-                    .action(ArgAction::SetTrue)
-                    .help("As a configuration file, with each option's help"),
-            ),
-    )
+    line
+}
+
+/// Reads the options that [`with_options`] has added, with environment and file; `others` are variables `RWGI_…` that the program reads
+/// itself.
+///
+/// # Errors
+/// Settings that are wrong, all at once.
+pub fn read_options(matches: &ArgMatches, others: &[&str]) -> Result<Config> {
+    let mut sources = sources(matches)?;
+    sources.environment.retain(|(name, _)| !others.contains(&name.as_str()));
+    let settings = settle(&sources);
+    if settings.is_sound() { Ok(settings.config) } else { Err(unsound(&settings)) }
 }
 
 /// What was given on the command line, in the environment and in the file.
@@ -183,11 +203,7 @@ fn serve<A: Application>(application: A, settings: &Settings) -> ExitCode {
     if !settings.is_sound() {
         return failed(&unsound(settings));
     }
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&settings.config.log))
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    start_log(&settings.config);
     for problem in &settings.problems {
         tracing::warn!("{problem}");
     }
@@ -195,4 +211,13 @@ fn serve<A: Application>(application: A, settings: &Settings) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+/// Starts the log as the configuration says; where the program has one already, that one stays.
+pub fn start_log(config: &Config) {
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&config.log))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 }

@@ -1,56 +1,46 @@
-//! The command line of `rwgi run`.
+//! The command line of `rwgi run`: the server's own options, and those of the bridge.
 //!
-//! Rules of this room: text in, options out; every default has its reason; what is malformed is one clear line and exit code 2.
+//! Rules of this room: text in, options out; what the server has as an option is taken from the server; every default has its
+//! reason; what is malformed is told on standard error, with exit code 2.
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, FromArgMatches};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use rwgi_server::DEFAULT_BIND;
-
-/// Serves Python web applications on RWGI's server.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "rwgi", version, subcommand_required = true)]
-enum Command {
-    /// Serves a WSGI application: `rwgi run myproject.wsgi:application`.
-    Run(Box<Options>),
-}
+use rwgi_server::Config;
 
 /// What `rwgi run` was told.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Python")]
 #[pyclass(frozen, get_all, module = "rwgi._rwgi")]
 pub(crate) struct Options {
     /// The application as module:attribute; `module:factory()` calls a factory once.
     #[arg(value_name = "MODULE:ATTRIBUTE")]
     pub(crate) application: String,
 
-    /// Where to listen, host:port; port 0 takes a free one; may be given more than once.
-    #[arg(long, short, value_name = "ADDR", env = "RWGI_BIND", value_delimiter = ',', default_value = DEFAULT_BIND)]
-    pub(crate) bind: Vec<String>,
-
     /// The directory in which the application's module lies.
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     pub(crate) app_dir: PathBuf,
 
     /// Threads that run Python, in each process; with a GIL they only wait together.
-    #[arg(long, short, value_name = "N", env = "RWGI_THREADS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, short, value_name = "NUMBER", env = "RWGI_THREADS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: u16,
 
     /// Requests that wait for a thread at most; beyond it the answer is 503.
-    #[arg(long, value_name = "N", env = "RWGI_QUEUE", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", env = "RWGI_QUEUE", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) queue: u32,
 
-    /// Threads that serve the sockets, in each process. One serves more than Python can answer.
-    #[arg(long, value_name = "N", env = "RWGI_IO_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Threads that serve the sockets, in each process; one serves more than Python can answer.
+    #[arg(long, value_name = "NUMBER", env = "RWGI_IO_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) io_threads: u16,
 
     /// Processes; the way to use more than one processor where Python has a GIL.
-    #[arg(long, short, value_name = "N", env = "RWGI_PROCESSES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, short, value_name = "NUMBER", env = "RWGI_PROCESSES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) processes: u16,
 
     /// Replaces a process after that many requests, against leaks; 0 never does.
-    #[arg(long, value_name = "N", env = "RWGI_MAX_REQUESTS", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", env = "RWGI_MAX_REQUESTS", default_value_t = 0)]
     pub(crate) max_requests: u64,
 
     /// Starts anew whenever a source file changes; for development.
@@ -60,21 +50,73 @@ pub(crate) struct Options {
     /// Gives content of unknown length (chunked) to the application as it comes, without CONTENT_LENGTH, instead of collecting it first.
     #[arg(long)]
     pub(crate) stream_unknown_length: bool,
+
+    /// The server's own options.
+    #[arg(skip)]
+    pub(crate) server: Server,
+}
+
+/// The server's configuration, as Python needs to know it.
+#[derive(Clone, Debug, Default)]
+#[pyclass(frozen, module = "rwgi._rwgi")]
+pub(crate) struct Server {
+    pub(crate) config: Config,
+}
+
+#[pymethods]
+impl Server {
+    /// Where to listen.
+    #[getter]
+    fn bind(&self) -> Vec<String> {
+        self.config.bind.clone()
+    }
+
+    /// The kernel's queue of connections that wait to be accepted.
+    #[getter]
+    fn backlog(&self) -> u32 {
+        self.config.backlog
+    }
+}
+
+/// Variables of the environment that are read here or in Python, and are no options of the server.
+const VARIABLES: [&str; 6] = [
+    "RWGI_THREADS",
+    "RWGI_QUEUE",
+    "RWGI_IO_THREADS",
+    "RWGI_PROCESSES",
+    "RWGI_MAX_REQUESTS",
+    "RWGI_CHILD",
+];
+
+fn line() -> clap::Command {
+    let run = clap::Command::new("run")
+        .about("Serves a WSGI application: `rwgi run myproject.wsgi:application`");
+    clap::Command::new("rwgi")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Serves Python web applications on RWGI's server")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Options::augment_args(rwgi_server::with_options(run)))
 }
 
 /// The options in the arguments after the program's name.
 ///
 /// # Errors
-/// `SystemExit`, with the message printed: 2 for a malformed line, 0 after `--help`.
+/// `SystemExit`, with the message printed: 2 for a malformed line, 1 for settings that are wrong, 0 after `--help`.
 #[pyfunction]
 pub(crate) fn parse(arguments: Vec<String>) -> PyResult<Options> {
-    let line = std::iter::once("rwgi".to_owned()).chain(arguments);
-    match Command::try_parse_from(line) {
-        Ok(Command::Run(options)) => Ok(*options),
-        Err(error) => {
-            // To a closed stdout there is nothing to say.
-            let _ = error.print();
-            Err(PySystemExit::new_err(error.exit_code()))
-        }
-    }
+    let all = std::iter::once("rwgi".to_owned()).chain(arguments);
+    let told = |error: &clap::Error| {
+        // To a closed stdout there is nothing to say.
+        let _ = error.print();
+        PySystemExit::new_err(error.exit_code())
+    };
+    let matches = line().try_get_matches_from(all).map_err(|error| told(&error))?;
+    let (_, run) = matches.subcommand().ok_or_else(|| PySystemExit::new_err(2))?;
+    let mut options = Options::from_arg_matches(run).map_err(|error| told(&error))?;
+    options.server.config = rwgi_server::read_options(run, &VARIABLES).map_err(|error| {
+        eprintln!("rwgi: {error}");
+        PySystemExit::new_err(1)
+    })?;
+    Ok(options)
 }

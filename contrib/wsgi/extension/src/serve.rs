@@ -3,15 +3,13 @@
 //! Rules of this room: what cannot start says why in one line, with Python's traceback below it where there is one; the interpreter is let
 //! go while the server serves; the exit code says whether all went well.
 
-use std::io::IsTerminal;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use rwgi_server::{Config, Server};
+use rwgi_server::Server;
 use rwgi_wsgi::WsgiApplication;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::lifecycle::Lifecycle;
 use crate::options::Options;
@@ -30,7 +28,7 @@ pub(crate) fn serve(
     options: &Options,
     ready: Option<Py<PyAny>>,
 ) -> PyResult<(u8, usize)> {
-    start_logging();
+    rwgi_server::start_log(&options.server.config);
     let callable = match rwgi_wsgi::load(py, &options.application) {
         Ok(callable) => callable,
         Err(error) => {
@@ -68,6 +66,7 @@ fn run(hosted: Lifecycle<WsgiApplication>, options: &Options) -> Result<(), rwgi
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.io_threads.into())
         .thread_name("rwgi-io")
+        .max_blocking_threads(options.server.config.blocking_threads.max(1))
         .enable_all()
         .build()?;
     let result = runtime.block_on(until_stopped(hosted, options));
@@ -83,10 +82,7 @@ async fn until_stopped(
     // Taken over before anything is announced: Python's own handlers would end the process the hard way.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut server = Server::new(hosted).config(Config::default());
-    for address in &options.bind {
-        server = server.bind(address);
-    }
+    let server = Server::new(hosted).config(options.server.config.clone());
     let inherited = inherited()?;
     let running = if inherited.is_empty() {
         server.start().await?
@@ -116,16 +112,6 @@ fn inherited() -> Result<Vec<tokio::net::TcpListener>, rwgi::BoxError> {
         }
     }
     Ok(listeners)
-}
-
-fn start_logging() {
-    let filter = EnvFilter::try_from_env("RWGI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Set already where the process serves a second time.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .try_init();
 }
 
 /// Which Python runs the application: the first question when a module is missing.

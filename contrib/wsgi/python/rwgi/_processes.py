@@ -51,14 +51,14 @@ def serve(options):
 def supervise(options, arguments):
     """Binds, starts children, and replaces those that end; gives the exit code."""
     try:
-        sockets = [_bind(address) for address in options.bind]
+        sockets = [_bind(address, options.server.backlog) for address in options.server.bind]
     except OSError as error:
         print("rwgi: %s" % error, file=sys.stderr)
         return 1
     return _Parent(sockets, options, arguments).run()
 
 
-def _bind(address):
+def _bind(address, backlog):
     host, _, port = address.rpartition(":")
     try:
         candidates = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
@@ -70,7 +70,7 @@ def _bind(address):
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(where)
-        bound.listen(4096)
+        bound.listen(backlog)
     except OSError as error:
         bound.close()
         raise OSError("cannot listen on %s: %s" % (address, error)) from None
