@@ -3,6 +3,9 @@
 //! Rules of this room: every limit is on by default; every default states its reason and its neighbours' values; numbers in, checks
 //! out, no socket and no clock.
 
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::{DEFAULT_BIND, Error, ForwardedFields, TrustedProxies};
@@ -16,7 +19,8 @@ use crate::{DEFAULT_BIND, Error, ForwardedFields, TrustedProxies};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where to listen, as `host:port`; port 0 takes a free one. [`Server::bind`](crate::Server::bind) goes before it.
+    /// Where to listen: `host:port` (port 0 takes a free one), `unix:/path` or `unix:@name`. [`Server::bind`](crate::Server::bind) goes
+    /// before it, and so do sockets that systemd left open where this is the default.
     ///
     /// [`DEFAULT_BIND`](crate::DEFAULT_BIND): this machine only, port 8000, as gunicorn, uvicorn and granian.
     pub bind: Vec<String>,
@@ -44,6 +48,10 @@ pub struct Config {
     ///
     /// 10 s, as the head's: a silent connection is no better than a slow one.
     pub first_byte_timeout: Duration,
+    /// What stands before HTTP, in total: the PROXY header of a known proxy and the TLS handshake; beyond it the connection is closed.
+    ///
+    /// 10 s, as the head's. nginx and hypercorn: 60 s for the handshake; Envoy: 15 s for the header; actix-web: 3 s; Node: 120 s.
+    pub handshake_timeout: Duration,
     /// A kept-alive connection without a request; beyond it the connection is closed, silently.
     ///
     /// 60 s. nginx: 75 s; gunicorn: 2 s; Node: 5 s. Behind a balancer set it above the balancer's own idle time.
@@ -60,6 +68,40 @@ pub struct Config {
     ///
     /// 10,000. Where the limit on open files comes first, accepting pauses until descriptors are free again.
     pub connections: usize,
+    /// Certificates in PEM, one file each, the server's own first in it and its authorities' after; with one, TLS is spoken on every TCP
+    /// address that is not written `http://…`. A client is shown the first that is valid for the name it asks for, else the first of all.
+    ///
+    /// None: a server behind a proxy, or at a developer's desk, needs none. What TLS then is stands in the documentation of the server's
+    /// `tls` module: 1.3 and 1.2, HTTP/2 and HTTP/1.1 by ALPN, no early data.
+    pub certificate: Vec<String>,
+    /// The keys of the certificates, in the same order, in PEM.
+    pub key: Vec<String>,
+    /// The authorities, in PEM, of whom clients show a certificate; it then stands in the environ's TLS facts.
+    ///
+    /// None: no certificate is asked for, as everywhere.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client may do without a certificate, where there is a `client_ca`.
+    ///
+    /// Required: who names an authority wants to keep others out. nginx and HAProxy ask for the choice.
+    pub client_certificate: ClientCertificate,
+    /// How often the files of certificates are looked at for a change; SIGHUP and [`Running::reload`](crate::Running::reload) read them at
+    /// once.
+    ///
+    /// 10 s: a renewal is in use before anybody looks, and a look is a few system calls. nginx and HAProxy wait for a signal.
+    pub certificate_watch: Option<Duration>,
+    /// Peers whose connections begin with a PROXY header, version 1 or 2; those of others must not.
+    ///
+    /// Nobody: whoever is believed can choose every client's address.
+    pub proxy_protocol: TrustedProxies,
+    /// The mode of the files of Unix sockets.
+    ///
+    /// 660: a proxy that shares the server's group may connect, strangers on the machine may not. nginx: 666; gunicorn: 777 without a
+    /// umask; systemd: 666.
+    pub unix_mode: UnixMode,
+    /// Whether TCP addresses are shared (`SO_REUSEPORT`) with another server of the same user: one that takes over, or more processes.
+    ///
+    /// Off: a second server on the same address is usually a mistake, and would silently get half of the clients. gunicorn, nginx: off.
+    pub reuse_port: bool,
     /// The kernel's queue of connections that wait to be accepted.
     ///
     /// 4,096, which the kernel caps at its `somaxconn`; nginx: 511; tokio: 1,024.
@@ -82,6 +124,59 @@ pub struct Config {
     pub log: String,
 }
 
+/// Whether a client may do without a certificate: `required` or `optional`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// No client is served without.
+    #[default]
+    Required,
+    /// A client without is served, one with a bad one is not.
+    Optional,
+}
+
+impl FromStr for ClientCertificate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "required" => Ok(Self::Required),
+            "optional" => Ok(Self::Optional),
+            _ => Err(format!("{text:?} is neither \"required\" nor \"optional\"")),
+        }
+    }
+}
+
+impl fmt::Display for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        })
+    }
+}
+
+/// Who may connect to a Unix socket, as `chmod` has it: `660`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixMode(pub u32);
+
+impl FromStr for UnixMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        u32::from_str_radix(text.trim(), 8)
+            .ok()
+            .filter(|mode| *mode <= 0o777)
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is no mode; write three octal digits, as \"660\""))
+    }
+}
+
+impl fmt::Display for UnixMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03o}", self.0)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -92,10 +187,19 @@ impl Default for Config {
             body_bytes: 2 * 1024 * 1024,
             head_timeout: Duration::from_secs(10),
             first_byte_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(30),
             linger: Duration::from_secs(2),
             connections: 10_000,
+            certificate: Vec::new(),
+            key: Vec::new(),
+            client_ca: None,
+            client_certificate: ClientCertificate::Required,
+            certificate_watch: Some(Duration::from_secs(10)),
+            proxy_protocol: TrustedProxies::default(),
+            unix_mode: UnixMode(0o660),
+            reuse_port: false,
             backlog: 4096,
             blocking_threads: 512,
             trusted_proxies: TrustedProxies::default(),
@@ -157,9 +261,25 @@ impl Config {
             "blocking_threads",
             "0; at least one is needed".to_owned(),
         );
-        for (field, time) in
-            [("head_timeout", self.head_timeout), ("first_byte_timeout", self.first_byte_timeout)]
-        {
+        unless(
+            self.certificate.len() == self.key.len(),
+            if self.certificate.len() < self.key.len() { "certificate" } else { "key" },
+            format!(
+                "not complete: there are {} certificates and {} keys; each certificate needs its key, in the same order",
+                self.certificate.len(),
+                self.key.len()
+            ),
+        );
+        unless(
+            self.client_ca.is_none() || !self.certificate.is_empty(),
+            "client_ca",
+            "of no use without a certificate and its key".to_owned(),
+        );
+        for (field, time) in [
+            ("head_timeout", self.head_timeout),
+            ("first_byte_timeout", self.first_byte_timeout),
+            ("handshake_timeout", self.handshake_timeout),
+        ] {
             unless(!time.is_zero(), field, "0; every request would be refused".to_owned());
         }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log) {
@@ -193,7 +313,7 @@ mod tests {
     #[test]
     fn each_nonsense_is_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 13] = [
             ("bind", |config| config.bind = Vec::new()),
             ("log", |config| config.log = "a=b=c".to_owned()),
             ("head_bytes", |config| config.head_bytes = 10),
@@ -202,6 +322,10 @@ mod tests {
             ("head_fields", |config| config.head_fields = 0),
             ("connections", |config| config.connections = 0),
             ("blocking_threads", |config| config.blocking_threads = 0),
+            ("key", |config| config.certificate = vec!["a.pem".to_owned()]),
+            ("certificate", |config| config.key = vec!["a.key".to_owned()]),
+            ("client_ca", |config| config.client_ca = Some("ca.pem".into())),
+            ("handshake_timeout", |config| config.handshake_timeout = Duration::ZERO),
             ("head_timeout", |config| config.head_timeout = Duration::ZERO),
         ];
         for (name, change) in changes {

@@ -40,6 +40,32 @@ impl Error {
         }
     }
 
+    pub(crate) fn bind_unix(address: &str, error: &io::Error) -> Self {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another program listens there; stop it or choose another path"
+            }
+            io::ErrorKind::PermissionDenied => "this user may not make a socket there",
+            io::ErrorKind::NotFound => "its directory does not exist",
+            io::ErrorKind::AlreadyExists => "remove it or choose another path",
+            io::ErrorKind::InvalidInput => {
+                "write it as unix:/run/example.sock (no more than 107 octets) or unix:@name"
+            }
+            _ => "check the path",
+        };
+        Self { message: format!("cannot listen on {address}: {error}: {advice}"), source: None }
+    }
+
+    pub(crate) fn inherited(index: usize, error: &io::Error) -> Self {
+        Self {
+            message: format!(
+                "LISTEN_FDS: inherited socket {index} cannot be used: {error}: listening stream sockets are expected, \
+                 TCP or Unix"
+            ),
+            source: None,
+        }
+    }
+
     pub(crate) fn startup(error: rwgi::Error) -> Self {
         let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
         Self {

@@ -27,8 +27,12 @@ mod settings;
 mod signals;
 mod stop;
 
+mod bind;
 mod listener;
 mod transport;
+
+mod arrival;
+mod tls;
 
 mod connection;
 mod diagnosis;
@@ -45,8 +49,10 @@ pub mod demo;
 
 use rwgi::Application;
 
+pub use self::command::command;
 pub use self::command::{command, read_options, start_log, with_options};
 pub use self::config::Config;
+pub use self::config::{ClientCertificate, Config, UnixMode};
 pub use self::error::{Error, Result};
 pub use self::forwarded::{ForwardedFields, TrustedProxies};
 pub use self::listener::Listener;
@@ -68,12 +74,15 @@ pub fn serve<A: Application>(application: A) -> Result<()> {
 /// # Errors
 /// As [`Server::serve`]; the system refuses threads.
 pub fn run<A: Application>(server: Server<A>, config: &Config) -> Result<()> {
+    let mut server = server.config(config.clone());
+    // Before there are other threads, which might read the environment while the variables are taken out of it.
+    server.inherit()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(config.blocking_threads.max(1))
         .build()
         .map_err(|error| Error::runtime("the runtime could not start", error))?;
-    let result = runtime.block_on(server.config(config.clone()).serve());
+    let result = runtime.block_on(server.serve());
     // A blocking call that never returns must not keep a stopped server alive.
     runtime.shutdown_background();
     result

@@ -1,17 +1,18 @@
 //! Where clients arrive.
 //!
-//! Rules of this room: a door; binding says clearly what is wrong; a listener outlives every single failure to accept.
+//! Rules of this room: a door; a listener outlives every single failure to accept; who has been let in by the kernel is not turned away
+//! because the server stops.
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use rwgi::Endpoint;
-use tokio::net::{TcpListener, UnixListener};
+use socket2::{SockFilter, SockRef};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use crate::bind::SocketFile;
 use crate::transport::{TcpSocket, Transport, UnixSocket};
-use crate::{Error, Result};
 
 /// A source of connections.
 pub trait Listener: Send + 'static {
@@ -25,30 +26,19 @@ pub trait Listener: Send + 'static {
 
     /// Where it listens.
     fn endpoint(&self) -> Endpoint;
-}
 
-/// Listens on the first address that `address` stands for.
-pub(crate) fn bind_tcp(address: &str, backlog: u32) -> Result<TcpListener> {
-    let failed = |error| Error::bind(address, error);
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no such address");
-    for candidate in address.to_socket_addrs().map_err(failed)? {
-        match listen(candidate, backlog) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
+    /// Begins to leave; gives how long it has still to accept, so that no client on its way to it is turned away.
+    fn leave(&mut self) -> Duration {
+        Duration::ZERO
     }
-    Err(failed(last))
-}
 
-fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the connections of the process before to leave TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    TcpListener::from_std(socket.into())
+    /// Stops listening; gives the connections that had arrived already.
+    fn close(self) -> Vec<Self::Stream>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
 }
 
 impl Listener for TcpListener {
@@ -57,13 +47,7 @@ impl Listener for TcpListener {
     async fn accept(&mut self) -> TcpSocket {
         loop {
             match TcpListener::accept(self).await {
-                Ok((stream, _)) => {
-                    // Responses leave in whole writes already; waiting to fill a segment only delays them.
-                    if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%error, "TCP_NODELAY was refused");
-                    }
-                    return stream.into();
-                }
+                Ok((stream, _)) => return stream.into(),
                 Err(error) => wait_out(&error).await,
             }
         }
@@ -71,6 +55,30 @@ impl Listener for TcpListener {
 
     fn endpoint(&self) -> Endpoint {
         self.local_addr().map_or(Endpoint::Unknown, Endpoint::Ip)
+    }
+
+    fn leave(&mut self) -> Duration {
+        let socket = SockRef::from(&*self);
+        if !socket.reuse_port().unwrap_or(false) {
+            return Duration::ZERO;
+        }
+        match socket.attach_filter(&NO_NEW_CLIENTS) {
+            Ok(()) => HANDOVER,
+            Err(error) => {
+                tracing::debug!(%error, "the listening socket takes no filter");
+                Duration::ZERO
+            }
+        }
+    }
+
+    fn close(self) -> Vec<TcpSocket> {
+        let Ok(listener) = self.into_std() else { return Vec::new() };
+        std::iter::from_fn(|| listener.accept().ok())
+            .filter_map(|(stream, _)| {
+                stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok()
+            })
+            .map(TcpSocket::from)
+            .collect()
     }
 }
 
@@ -91,7 +99,78 @@ impl Listener for UnixListener {
             Endpoint::Unix(address.as_pathname().map(Into::into))
         })
     }
+
+    fn close(self) -> Vec<UnixSocket> {
+        let Ok(listener) = self.into_std() else { return Vec::new() };
+        std::iter::from_fn(|| listener.accept().ok())
+            .filter_map(|(stream, _)| {
+                stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream)).ok()
+            })
+            .map(UnixSocket::from)
+            .collect()
+    }
 }
+
+/// A Unix socket whose file goes when the server does.
+#[derive(Debug)]
+pub(crate) struct FiledUnixListener {
+    listener: UnixListener,
+    file: Option<SocketFile>,
+}
+
+impl FiledUnixListener {
+    /// # Errors
+    /// The runtime does not take the socket.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O enabled.
+    pub(crate) fn new(
+        listener: std::os::unix::net::UnixListener,
+        file: Option<SocketFile>,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener: UnixListener::from_std(listener)?, file })
+    }
+}
+
+impl Listener for FiledUnixListener {
+    type Stream = UnixSocket;
+
+    async fn accept(&mut self) -> UnixSocket {
+        Listener::accept(&mut self.listener).await
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        self.listener.endpoint()
+    }
+
+    fn close(self) -> Vec<UnixSocket> {
+        if let Some(file) = self.file {
+            // Before the last look, so that nobody finds it after that.
+            file.remove();
+        }
+        self.listener.close()
+    }
+}
+
+/// How long a shared address is left: the handshakes that are under way end, and a client that was not heard asks again after a second
+/// (RFC 6298), when only the other server is there.
+const HANDOVER: Duration = Duration::from_millis(500);
+
+/// Drops the first segment (SYN) of each new connection, so that a shared address is left without resetting whoever was queued in the
+/// meantime: the flags are the octet 13 of a TCP segment.
+const NO_NEW_CLIENTS: [SockFilter; 4] = {
+    const LOAD_OCTET: u16 = 0x30;
+    const JUMP_IF_ANY_BIT: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    const SYN: u32 = 0x02;
+    [
+        SockFilter::new(LOAD_OCTET, 0, 0, 13),
+        SockFilter::new(JUMP_IF_ANY_BIT, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
+};
 
 /// 50 ms: long enough not to spin while descriptors or memory are short, short enough not to be felt. nginx: 500 ms;
 /// axum: 1 s.

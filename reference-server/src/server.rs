@@ -9,17 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rwgi::{Application, Capabilities, Departure, Endpoint, ServerInfo};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use crate::arrival::{self, Layers};
+use crate::bind::{Bound, bind, inherited};
 use crate::blocking::BlockingThreads;
 use crate::config::Config;
 use crate::connection::{self, Shared};
 use crate::gateway::Proxies;
-use crate::listener::{Listener, bind_tcp};
+use crate::listener::{FiledUnixListener, Listener};
+use crate::signals::{Signals, Told};
 use crate::stop::{Stage, Stop};
-use crate::{Error, Result, signals};
+use crate::{Error, Result, tls};
 
 /// Where a server listens when nobody says: this machine only, port 8000, as `manage.py runserver`.
 pub const DEFAULT_BIND: &str = "127.0.0.1:8000";
@@ -46,15 +50,25 @@ pub struct Server<A> {
     application: Arc<A>,
     config: Config,
     binds: Vec<String>,
+    inherited: Vec<Bound>,
 }
 
 impl<A: Application> Server<A> {
     /// A server for `application`, with all defaults.
     pub fn new(application: A) -> Self {
-        Self { application: Arc::new(application), config: Config::default(), binds: Vec::new() }
+        Self {
+            application: Arc::new(application),
+            config: Config::default(),
+            binds: Vec::new(),
+            inherited: Vec::new(),
+        }
     }
 
-    /// Adds an address to listen on (`host:port`; port 0 takes a free one). Without any it is [`Config::bind`].
+    /// Adds an address to listen on: `host:port` (port 0 takes a free one), `unix:/path` or `unix:@name`. Without any it is what a supervisor
+    /// left open, or else [`Config::bind`].
+    ///
+    /// Where the configuration has certificates a TCP address is served under TLS, unless it is written `http://host:port`; Unix sockets
+    /// never are. The file of a Unix socket that nobody serves any more is replaced.
     #[must_use]
     pub fn bind(mut self, address: impl Into<String>) -> Self {
         self.binds.push(address.into());
@@ -78,13 +92,19 @@ impl<A: Application> Server<A> {
     /// Outside of a tokio runtime with time and I/O enabled.
     pub async fn serve(self) -> Result<()> {
         // Taken over before anything is announced, so that no signal after the announcement ends the process the hard way.
-        let mut signals = signals::Signals::new()?;
+        let mut signals = Signals::new()?;
         let running = self.start().await?;
-        signals.next().await;
+        loop {
+            match signals.next().await {
+                Told::Stop => break,
+                // What is wrong has been logged, and what was there is kept.
+                Told::Reload => drop(running.reload()),
+            }
+        }
         tracing::info!("stopping: exchanges under way may end");
         tokio::select! {
             stopped = running.stop() => stopped,
-            () = signals.next() => Err(Error::forced()),
+            () = signals.stop() => Err(Error::forced()),
         }
     }
 
@@ -95,17 +115,49 @@ impl<A: Application> Server<A> {
     ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
-    pub async fn start(self) -> Result<Running> {
+    pub async fn start(mut self) -> Result<Running> {
         self.config.check()?;
+        let tls = self.open_tls()?;
+        self.inherit()?;
+        let mut bound = std::mem::take(&mut self.inherited);
         let binds = if self.binds.is_empty() { &self.config.bind } else { &self.binds };
-        let listeners: Vec<_> = binds
-            .iter()
-            .map(|address| bind_tcp(address, self.config.backlog))
-            .collect::<Result<_>>()?;
-        self.start_on(listeners).await
+        // What a supervisor left open is meant; the default only stands in where nothing was said.
+        if bound.is_empty() || *binds != [DEFAULT_BIND] {
+            for address in binds {
+                bound.push(bind(address, &self.config)?);
+            }
+        }
+        let doors: Vec<Door> = bound.into_iter().map(Door::open).collect::<Result<_>>()?;
+        let endpoints = doors.iter().map(Door::endpoint).collect();
+        let life = self.live(endpoints, tls).await?;
+        for door in doors {
+            match door {
+                Door::Tcp { listener, tls } => {
+                    life.open(listener, life.layers(tls), arrival::serve);
+                }
+                Door::Unix(listener) => {
+                    life.open(listener, life.layers(false), arrival::serve_layered);
+                }
+            }
+        }
+        Ok(life.run())
     }
 
-    /// Starts to serve on listeners of any kind: a Unix socket, an in-memory pipe, one that was inherited.
+    /// Takes over the sockets that a supervisor such as systemd left open for this process (`LISTEN_FDS`), if it did; they are served
+    /// beside those of [`bind`](Self::bind), under TLS where the configuration has certificates and they are TCP.
+    ///
+    /// [`start`](Self::start) does this too. Called earlier, before there are other threads, nothing else reads the environment while the
+    /// variables are taken out of it; [`run`](crate::run) does so.
+    ///
+    /// # Errors
+    /// An inherited descriptor that is no listening stream socket.
+    pub fn inherit(&mut self) -> Result<()> {
+        self.inherited.extend(inherited(&self.config)?);
+        Ok(())
+    }
+
+    /// Starts to serve on listeners of any kind: a Unix socket, an in-memory pipe, one of another runtime's. TLS and PROXY headers hold for
+    /// all of them where the configuration has them.
     ///
     /// # Errors
     /// Bad configuration, a failed startup.
@@ -117,17 +169,30 @@ impl<A: Application> Server<A> {
         listeners: impl IntoIterator<Item = L>,
     ) -> Result<Running> {
         self.config.check()?;
+        let tls = self.open_tls()?;
         let listeners: Vec<L> = listeners.into_iter().collect();
-        let endpoints: Vec<Endpoint> = listeners.iter().map(Listener::endpoint).collect();
+        let endpoints = listeners.iter().map(Listener::endpoint).collect();
+        let life = self.live(endpoints, tls).await?;
+        for listener in listeners {
+            life.open(listener, life.layers(true), arrival::serve);
+        }
+        Ok(life.run())
+    }
+
+    fn open_tls(&self) -> Result<Option<Arc<tls::Store>>> {
+        tls::Tls::of(&self.config).map(|tls| tls::Store::open(tls).map(Arc::new)).transpose()
+    }
+
+    /// Starts the application.
+    async fn live(self, endpoints: Vec<Endpoint>, tls: Option<Arc<tls::Store>>) -> Result<Life<A>> {
         let server = Arc::new(server_info(&self.config, endpoints.clone()));
         startup(&self.application, &server).await?;
         let mut server_http2 = ServerInfo::clone(&server);
         server_http2.capabilities.response_trailers = true;
-
         let shared = Arc::new(Shared {
             http1: connection::http1::builder(&self.config),
             application: Arc::clone(&self.application),
-            stop: Stop::new(),
+            stop: Arc::new(Stop::new()),
             server,
             server_http2: Arc::new(server_http2),
             proxies: Arc::new(Proxies {
@@ -136,16 +201,40 @@ impl<A: Application> Server<A> {
             }),
             config: self.config,
         });
-        let tasks = TaskTracker::new();
         let room = Arc::new(Semaphore::new(shared.config.connections.min(Semaphore::MAX_PERMITS)));
-        for listener in listeners {
-            let accept = accept(listener, Arc::clone(&shared), Arc::clone(&room), tasks.clone());
-            tasks.spawn(accept);
+        let (doors, tasks) = (TaskTracker::new(), TaskTracker::new());
+        if let Some(tls) = &tls {
+            doors.spawn(tls::watch(Arc::clone(tls), Arc::clone(&shared.stop)));
         }
-        for endpoint in &endpoints {
-            tracing::info!(%endpoint, "listening");
+        Ok(Life { shared, doors, tasks, room, tls, endpoints })
+    }
+}
+
+/// A listening socket that the runtime knows.
+enum Door {
+    Tcp { listener: TcpListener, tls: bool },
+    Unix(FiledUnixListener),
+}
+
+impl Door {
+    fn open(bound: Bound) -> Result<Self> {
+        match bound {
+            Bound::Tcp { listener, tls } => listener
+                .set_nonblocking(true)
+                .and_then(|()| TcpListener::from_std(listener))
+                .map(|listener| Self::Tcp { listener, tls }),
+            Bound::Unix { listener, file } => {
+                FiledUnixListener::new(listener, file).map(Self::Unix)
+            }
         }
-        Ok(Running { endpoints, life: Box::new(Life { shared, tasks }) })
+        .map_err(|error| Error::runtime("a listening socket could not be used", error))
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Tcp { listener, .. } => listener.endpoint(),
+            Self::Unix(listener) => listener.endpoint(),
+        }
     }
 }
 
@@ -181,28 +270,46 @@ async fn startup<A: Application>(application: &Arc<A>, server: &Arc<ServerInfo>)
     }
 }
 
-async fn accept<L: Listener, A: Application>(
+/// Lets clients in until the server stops; `serve` gets each of them.
+async fn accept<L: Listener, A: Application, S: Future<Output = ()> + Send + 'static>(
     mut listener: L,
     shared: Arc<Shared<A>>,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
+    serve: impl Fn(L::Stream) -> S + Sync,
 ) {
-    loop {
-        let next = async {
-            let place =
-                Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
-            (listener.accept().await, place)
-        };
-        let (stream, place) = tokio::select! {
-            biased;
-            () = shared.stop.beyond(Stage::Run) => return,
-            next = next => next,
-        };
-        let connection = connection::serve(stream, Arc::clone(&shared));
+    let enter = |stream, place: OwnedSemaphorePermit| {
+        let connection = serve(stream);
         tasks.spawn(async move {
             connection.await;
             drop(place);
         });
+    };
+    let next = async |listener: &mut L| {
+        let place = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
+        enter(listener.accept().await, place);
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = shared.stop.beyond(Stage::Announce) => break,
+            () = next(&mut listener) => {}
+        }
+    }
+    let handover = tokio::time::sleep(listener.leave());
+    tokio::pin!(handover);
+    while !handover.is_elapsed() {
+        tokio::select! {
+            () = &mut handover => {}
+            () = shared.stop.beyond(Stage::Drain) => break,
+            () = next(&mut listener) => {}
+        }
+    }
+    for stream in listener.close() {
+        // Beyond the limit nobody is served, and the drop says so.
+        if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+            enter(stream, place);
+        }
     }
 }
 
@@ -223,6 +330,19 @@ impl Running {
     /// The first IP address and port on which the server listens.
     pub fn address(&self) -> Option<SocketAddr> {
         self.endpoints.iter().find_map(Endpoint::socket_addr)
+    }
+
+    /// Reads certificates and keys again, for the connections to come; those that are there keep theirs. SIGHUP does the same.
+    ///
+    /// # Errors
+    /// A file is bad: nothing has changed.
+    pub fn reload(&self) -> Result<()> {
+        self.life.reload()
+    }
+
+    /// Whether new clients are welcome: true until the server is told to stop. What a readiness probe asks.
+    pub fn is_ready(&self) -> bool {
+        self.life.is_ready()
     }
 
     /// Stops: nothing new is accepted, exchanges under way may end within the period of grace, then the application's
@@ -249,13 +369,54 @@ impl fmt::Debug for Running {
     }
 }
 
+/// An application that has started, and its connections.
 struct Life<A> {
     shared: Arc<Shared<A>>,
+    /// Whoever lets connections in, or looks after what they need.
+    doors: TaskTracker,
+    /// The connections.
     tasks: TaskTracker,
+    room: Arc<Semaphore>,
+    tls: Option<Arc<tls::Store>>,
+    endpoints: Vec<Endpoint>,
+}
+
+impl<A: Application> Life<A> {
+    /// What stands before HTTP on a listener.
+    fn layers(&self, tls: bool) -> Layers {
+        let tls = self.tls.as_ref().filter(|_| tls).map(Arc::clone);
+        Layers { tls, proxies: Arc::new(self.shared.config.proxy_protocol.clone()) }
+    }
+
+    /// Begins to let clients in.
+    fn open<L: Listener, S: Future<Output = ()> + Send + 'static>(
+        &self,
+        listener: L,
+        layers: Layers,
+        serve: impl Fn(L::Stream, Layers, Arc<Shared<A>>) -> S + Send + Sync + 'static,
+    ) {
+        let shared = Arc::clone(&self.shared);
+        let serve = {
+            let shared = Arc::clone(&shared);
+            move |stream| serve(stream, layers.clone(), Arc::clone(&shared))
+        };
+        let (room, tasks) = (Arc::clone(&self.room), self.tasks.clone());
+        self.doors.spawn(accept(listener, shared, room, tasks, serve));
+    }
+
+    fn run(self) -> Running {
+        let endpoints = self.endpoints.clone();
+        for endpoint in &endpoints {
+            tracing::info!(%endpoint, "listening");
+        }
+        Running { endpoints, life: Box::new(self) }
+    }
 }
 
 /// Hides the application's type from whoever holds a running server.
 trait Stoppable: Send + Sync {
+    fn is_ready(&self) -> bool;
+    fn reload(&self) -> Result<()>;
     fn stop(
         self: Box<Self>,
         grace: Option<Duration>,
@@ -263,20 +424,35 @@ trait Stoppable: Send + Sync {
 }
 
 impl<A: Application> Stoppable for Life<A> {
+    fn is_ready(&self) -> bool {
+        self.shared.stop.is_ready()
+    }
+
+    fn reload(&self) -> Result<()> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
+    }
+
     fn stop(
         self: Box<Self>,
         grace: Option<Duration>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>> {
         Box::pin(async move {
-            let Self { shared, tasks } = *self;
-            tasks.close();
+            let Self { shared, tasks, doors, .. } = *self;
             shared.stop.advance(Stage::Drain);
             let grace = grace.unwrap_or(shared.config.grace);
             let mut result = Ok(());
-            if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            doors.close();
+            tasks.close();
+            let all = async {
+                // Whoever is still let in is counted from then on.
+                doors.wait().await;
+                tasks.wait().await;
+            };
+            tokio::pin!(all);
+            if tokio::time::timeout(grace, &mut all).await.is_err() {
                 result = Err(Error::grace(tasks.len()));
                 shared.stop.advance(Stage::Kill);
-                tasks.wait().await;
+                all.await;
             }
             let application = Arc::clone(&shared.application);
             if let Err(panic) = tokio::spawn(async move { application.shutdown().await }).await {

@@ -1,4 +1,4 @@
-//! The signals that stop a server.
+//! The signals that stop a server, and the one that has it read its files again.
 //!
 //! Rules of this room: SIGTERM and ctrl-c mean the same; a signal that came while nobody waited is not lost.
 
@@ -6,11 +6,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{Error, Result};
 
-/// SIGTERM and SIGINT.
+/// What a signal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Stop,
+    Reload,
+}
+
+/// SIGTERM, SIGINT and SIGHUP.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
@@ -21,14 +29,21 @@ impl Signals {
         Ok(Self {
             terminate: take(SignalKind::terminate())?,
             interrupt: take(SignalKind::interrupt())?,
+            hang_up: take(SignalKind::hangup())?,
         })
     }
 
-    /// The next of either. Cancel safe.
-    pub(crate) async fn next(&mut self) {
+    /// The next of them. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hang_up.recv() => Told::Reload,
         }
+    }
+
+    /// The next that says to stop. Cancel safe.
+    pub(crate) async fn stop(&mut self) {
+        while self.next().await != Told::Stop {}
     }
 }

@@ -3,6 +3,7 @@
 //! Rules of this room: the stage only ever advances; whoever waits is woken by each advance; a look costs one load.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -11,11 +12,16 @@ use tokio::sync::Notify;
 pub(crate) enum Stage {
     /// Serving.
     Run,
+    /// Serving on, but told to stop: whoever asks whether the server is ready hears no, so that a balancer sends its clients elsewhere.
+    Announce,
     /// Nothing new; what is under way comes to its end.
     Drain,
     /// The period of grace is over: what is left is aborted.
     Kill,
 }
+
+/// What the first octets of a new connection may take while the server stops: the way of a client far away, and back.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The stage, shared by the server and its connections.
 #[derive(Debug)]
@@ -33,7 +39,8 @@ impl Stop {
     pub(crate) fn stage(&self) -> Stage {
         match self.stage.load(Ordering::Acquire) {
             0 => Stage::Run,
-            1 => Stage::Drain,
+            1 => Stage::Announce,
+            2 => Stage::Drain,
             _ => Stage::Kill,
         }
     }
@@ -42,6 +49,21 @@ impl Stop {
     pub(crate) fn advance(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::AcqRel);
         self.advanced.notify_waiters();
+    }
+
+    /// Whether new clients are welcome: what a readiness probe asks.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stage() == Stage::Run
+    }
+
+    /// Ends when a connection that has not yet said anything is waited for no longer: a moment after the drain has begun. Its client may
+    /// have sent its first request before it could know. Cancel safe.
+    pub(crate) async fn patience_over(&self) {
+        self.beyond(Stage::Announce).await;
+        tokio::select! {
+            () = tokio::time::sleep(PATIENCE) => {}
+            () = self.beyond(Stage::Drain) => {}
+        }
     }
 
     /// Waits for an advance beyond `seen`. Cancel safe.

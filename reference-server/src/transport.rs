@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rwgi::Endpoint;
+use rwgi::{Endpoint, TlsInfo};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -23,6 +23,11 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The server's end.
     fn local(&self) -> Endpoint {
         Endpoint::Unknown
+    }
+
+    /// What TLS established, where the stream is under TLS.
+    fn tls(&self) -> Option<&TlsInfo> {
+        None
     }
 
     /// A future that ends when the client resets the stream, whether or not anybody reads or writes; never, where that

@@ -176,3 +176,15 @@ async fn config_prints_what_is_in_force_and_where_it_comes_from() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn check_reads_the_files_of_certificates() {
+    let flags = ["check", "--certificate", "no/such.pem", "--key", "no/such.key"];
+    let output = run(&flags, &[]).await;
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no/such.pem") && said.contains("cannot be read"), "{said}");
+    // Half of a pair is told before anything is read.
+    let said = text(&run(&["check", "--key", "no/such.key"], &[]).await.stderr);
+    assert!(said.contains("each certificate needs its key"), "{said}");
+}

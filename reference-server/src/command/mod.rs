@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 use crate::settings::table::TABLE;
 use crate::settings::{Settings, Sources, settle};
+use crate::tls::Tls;
 use crate::{Error, Result, Server};
 
 /// The whole command line of `rwgi` for an application: flags, environment and file, `check` and `config`; serves until SIGTERM or ctrl-c.
@@ -178,7 +179,12 @@ fn check(settings: &Settings) -> ExitCode {
     for problem in &settings.problems {
         eprintln!("{problem}");
     }
-    if settings.is_sound() {
+    // What the values mean is looked at even where others are wrong, so that all is told at once.
+    let files = Tls::of(&settings.config).map_or(Ok(()), |tls| tls.check());
+    if let Err(problem) = &files {
+        eprintln!("{problem}");
+    }
+    if settings.is_sound() && files.is_ok() {
         print("the configuration is sound\n");
         ExitCode::SUCCESS
     } else {

@@ -50,7 +50,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
     state: &State,
     mut reset: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
-    let mut seen = Stage::Run;
+    let mut seen = Stage::Announce;
     let advanced = shared.stop.beyond(seen);
     let sleep = tokio::time::sleep(shared.config.first_byte_timeout);
     tokio::pin!(advanced, sleep);

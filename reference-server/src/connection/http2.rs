@@ -116,7 +116,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
     let streams = Streams::default();
     let mut http = builder(&shared.config, streams.clone()).serve_connection(io, gateway);
     let mut running = Running::new(streams);
-    let mut seen = Stage::Run;
+    let mut seen = Stage::Announce;
     // The preface has come, and every further wait is one between streams.
     state.enter(Phase::Idle);
     let mut wait = Wait::new(state);

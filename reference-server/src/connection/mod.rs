@@ -42,7 +42,7 @@ pub(crate) struct Shared<A> {
     pub(crate) server: Arc<ServerInfo>,
     /// The server as applications on HTTP/2 see it: it can do a little more there.
     pub(crate) server_http2: Arc<ServerInfo>,
-    pub(crate) stop: Stop,
+    pub(crate) stop: Arc<Stop>,
     pub(crate) proxies: Arc<Proxies>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
     let connection = Arc::new(Connection {
         peer: transport.peer(),
         local: transport.local(),
-        tls: None,
+        tls: transport.tls().cloned(),
         server: Arc::clone(server),
     });
     let state = Arc::new(State::new());

@@ -9,7 +9,6 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
-use crate::stop::Stage;
 use crate::transport::Transport;
 
 /// The preface of HTTP/2.
@@ -29,6 +28,14 @@ pub(super) async fn sniff<T: Transport, A: Application>(
     transport: &mut T,
     shared: &Shared<A>,
 ) -> Option<(Protocol, Bytes)> {
+    // Agreed on with TLS: whoever says the one and speaks the other is told so by the one.
+    let agreed = transport.tls().and_then(|tls| match tls.alpn.as_deref() {
+        Some("h2") => Some(Protocol::Http2),
+        Some(_) => Some(Protocol::Http1),
+        None => None,
+    });
+    let stopping = shared.stop.patience_over();
+    tokio::pin!(stopping);
     let mut octets = BytesMut::new();
     let mut deadline = Instant::now() + shared.config.first_byte_timeout;
     loop {
@@ -36,7 +43,7 @@ pub(super) async fn sniff<T: Transport, A: Application>(
         let read = tokio::select! {
             biased;
             read = timeout_at(deadline, transport.read_buf(&mut octets)) => read,
-            () = shared.stop.beyond(Stage::Run) => return None,
+            () = &mut stopping => return None,
         };
         if read.is_err() && !octets.is_empty() {
             // Half a preface is half a head of HTTP/1.1 as well, which knows what to say to who is late.
@@ -47,6 +54,9 @@ pub(super) async fn sniff<T: Transport, A: Application>(
         if octets.len() == read {
             // In total for the preface, so that one octet at a time does not help.
             deadline = Instant::now() + shared.config.head_timeout;
+        }
+        if let Some(protocol) = agreed {
+            return Some((protocol, octets.freeze()));
         }
         if octets.starts_with(PREFACE) {
             return Some((Protocol::Http2, octets.freeze()));

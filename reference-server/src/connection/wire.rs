@@ -44,6 +44,8 @@ pub(crate) struct Gathering<T> {
     written: usize,
     /// The transport did not take hyper's last large write.
     blocked: bool,
+    /// The transport holds octets itself (TLS) and could not pass them on.
+    unflushed: bool,
 }
 
 /// The connection's own end of the transport.
@@ -62,6 +64,7 @@ pub(crate) fn split<T>(
         gathered: Vec::new(),
         written: 0,
         blocked: false,
+        unflushed: false,
     }));
     (Wire { socket: Arc::clone(&socket), octets, protocol, state }, WireHandle(socket))
 }
@@ -92,7 +95,9 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
         }
         self.gathered.clear();
         self.written = 0;
-        Pin::new(&mut self.transport).poll_flush(cx)
+        let flushed = Pin::new(&mut self.transport).poll_flush(cx);
+        self.unflushed = flushed.is_pending();
+        flushed
     }
 
     /// Adds octets of the server's own after those of hyper.
@@ -114,7 +119,7 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
 
     /// Whether something that hyper gave has not left: octets that were gathered, or a large write that the transport did not take.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked || self.waiting() > 0
+        self.blocked || self.unflushed || self.waiting() > 0
     }
 
     /// Gives back what an idle connection need not hold.

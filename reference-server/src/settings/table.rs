@@ -63,6 +63,7 @@ const fn setting(
 
 const LISTENING: &str = "Listening";
 const PROXIES: &str = "Behind a proxy";
+const TLS: &str = "TLS";
 const LIMITS: &str = "Limits";
 const TIME: &str = "Time";
 const SEEING: &str = "Seeing";
@@ -70,9 +71,18 @@ const SEEING: &str = "Seeing";
 /// All options, in the order of the help.
 #[rustfmt::skip]
 pub(crate) static TABLE: &[Setting] = &[
-    setting(LISTENING, "bind", "ADDRESS", "Where to listen, host:port; port 0 takes a free one; may be given more than once", |c| Slot::Texts(&mut c.bind)),
+    setting(LISTENING, "bind", "ADDRESS", "Where to listen: host:port (port 0 takes a free one), unix:/path or unix:@name; may be given more than once", |c| Slot::Texts(&mut c.bind)),
     setting(LISTENING, "backlog", "NUMBER", "The kernel's queue of connections that wait to be accepted", |c| Slot::Count(&mut c.backlog)),
     setting(LISTENING, "connections", "NUMBER", "Connections at once; beyond it no more are accepted", |c| Slot::Count(&mut c.connections)),
+    setting(LISTENING, "unix_mode", "MODE", "The mode of the files of Unix sockets", |c| Slot::Own(&mut c.unix_mode)),
+    setting(LISTENING, "reuse_port", "BOOL", "Share TCP addresses with another server (SO_REUSEPORT): one that takes over, or more processes", |c| Slot::Switch(&mut c.reuse_port)),
+    setting(LISTENING, "proxy_protocol", "NETWORKS", "Peers whose connections begin with a PROXY header: 10.0.0.0/8,::1,unix", |c| Slot::Own(&mut c.proxy_protocol)),
+
+    setting(TLS, "certificate", "FILE", "A certificate in PEM, the server's own first; may be given more than once, for several names", |c| Slot::Texts(&mut c.certificate)),
+    setting(TLS, "key", "FILE", "The key of the certificate at the same place, in PEM", |c| Slot::Texts(&mut c.key)),
+    setting(TLS, "client_ca", "FILE", "The authorities, in PEM, of whom clients show a certificate", |c| Slot::MaybePath(&mut c.client_ca)),
+    setting(TLS, "client_certificate", "required|optional", "Whether a client may do without a certificate, where there is a client_ca", |c| Slot::Own(&mut c.client_certificate)),
+    setting(TLS, "certificate_watch", "TIME", "How often the files are looked at for a change; SIGHUP reads them at once", |c| Slot::MaybeTime(&mut c.certificate_watch)),
 
     setting(PROXIES, "trusted_proxies", "NETWORKS", "The proxies whose word is believed: addresses, networks, `unix`, parted by commas", |c| Slot::Own(&mut c.trusted_proxies)),
     setting(PROXIES, "forwarded_fields", "NAMES", "The fields that they write: `forwarded`, or some of x-forwarded-for, -proto, -host, -port", |c| Slot::Own(&mut c.forwarded_fields)),
@@ -84,6 +94,7 @@ pub(crate) static TABLE: &[Setting] = &[
     setting(LIMITS, "blocking_threads", "NUMBER", "Threads for blocking applications", |c| Slot::Count(&mut c.blocking_threads)),
 
     setting(TIME, "first_byte_timeout", "TIME", "From the accept to the first byte; beyond it closed", |c| Slot::Time(&mut c.first_byte_timeout)),
+    setting(TIME, "handshake_timeout", "TIME", "For the PROXY header and the TLS handshake together; beyond it closed", |c| Slot::Time(&mut c.handshake_timeout)),
     setting(TIME, "head_timeout", "TIME", "From the first byte of a request head to its last; beyond it 408", |c| Slot::Time(&mut c.head_timeout)),
     setting(TIME, "idle_timeout", "TIME", "A kept-alive connection without a request; beyond it closed", |c| Slot::Time(&mut c.idle_timeout)),
     setting(TIME, "linger", "TIME", "How long a closing connection reads on, so that the client can read its answer", |c| Slot::Time(&mut c.linger)),

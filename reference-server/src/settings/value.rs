@@ -46,10 +46,8 @@ pub(crate) enum Slot<'a> {
     /// A time: `500ms`, `10s`, `5m`, `1h`; a plain number is seconds.
     Time(&'a mut Duration),
     /// As [`Time`](Self::Time), or `off`.
-    #[allow(dead_code, reason = "for options to come")]
     MaybeTime(&'a mut Option<Duration>),
     /// On or off.
-    #[allow(dead_code, reason = "for options to come")]
     Switch(&'a mut bool),
     /// Any text.
     Text(&'a mut String),
@@ -57,7 +55,6 @@ pub(crate) enum Slot<'a> {
     #[allow(dead_code, reason = "for options to come")]
     MaybeText(&'a mut Option<String>),
     /// A path, or `off`.
-    #[allow(dead_code, reason = "for options to come")]
     MaybePath(&'a mut Option<PathBuf>),
     /// A list; in flags and variables its items are parted by commas.
     Texts(&'a mut Vec<String>),

@@ -12,6 +12,7 @@
     reason = "each test program uses its own part, and a test that cannot go on ends"
 )]
 
+pub mod certificates;
 pub mod client;
 pub mod command;
 pub mod log;
