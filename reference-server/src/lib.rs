@@ -49,9 +49,7 @@ pub mod demo;
 
 use rwgi::Application;
 
-pub use self::command::command;
 pub use self::command::{command, read_options, start_log, with_options};
-pub use self::config::Config;
 pub use self::config::{ClientCertificate, Config, UnixMode};
 pub use self::error::{Error, Result};
 pub use self::forwarded::{ForwardedFields, TrustedProxies};
