@@ -7,9 +7,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use rwgi_server::Server;
+use rwgi_server::{DEFAULT_BIND, Server};
 use rwgi_wsgi::WsgiApplication;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::lifecycle::Lifecycle;
 use crate::options::Options;
@@ -19,8 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Serves until SIGTERM or ctrl-c; gives the exit code, and how many threads are still in the application.
 ///
-/// `ready` is called when the application is about to be served. Listeners that the process has inherited (LISTEN_FDS) are used instead
-/// of the options' addresses.
+/// `ready` is given by a process whose parent has bound the addresses, and is called when the application is about to be served.
 #[pyfunction]
 #[pyo3(signature = (options, ready = None))]
 pub(crate) fn serve(
@@ -63,55 +61,24 @@ pub(crate) fn serve(
 }
 
 fn run(hosted: Lifecycle<WsgiApplication>, options: &Options) -> Result<(), rwgi::BoxError> {
+    let mut config = options.server.config.clone();
+    if hosted.ready.is_some() {
+        // The parent has bound what was asked for, and hands it over as LISTEN_FDS.
+        config.bind = vec![DEFAULT_BIND.to_owned()];
+    }
+    let blocking_threads = config.blocking_threads.max(1);
+    let mut server = Server::new(hosted).config(config);
+    server.inherit()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.io_threads.into())
         .thread_name("rwgi-io")
-        .max_blocking_threads(options.server.config.blocking_threads.max(1))
+        .max_blocking_threads(blocking_threads)
         .enable_all()
         .build()?;
-    let result = runtime.block_on(until_stopped(hosted, options));
+    let result = runtime.block_on(server.serve());
     // A read of a file that never returns must not keep a stopped server alive.
     runtime.shutdown_background();
-    result
-}
-
-async fn until_stopped(
-    hosted: Lifecycle<WsgiApplication>,
-    options: &Options,
-) -> Result<(), rwgi::BoxError> {
-    // Taken over before anything is announced: Python's own handlers would end the process the hard way.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let server = Server::new(hosted).config(options.server.config.clone());
-    let inherited = inherited()?;
-    let running = if inherited.is_empty() {
-        server.start().await?
-    } else {
-        server.start_on(inherited).await?
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping: exchanges under way may end");
-    tokio::select! {
-        stopped = running.stop() => Ok(stopped?),
-        _ = terminate.recv() => Err("a second signal ended the server before its exchanges had ended".into()),
-        _ = interrupt.recv() => Err("a second signal ended the server before its exchanges had ended".into()),
-    }
-}
-
-/// The listeners that the parent process has bound.
-fn inherited() -> Result<Vec<tokio::net::TcpListener>, rwgi::BoxError> {
-    let mut handed = listenfd::ListenFd::from_env();
-    let mut listeners = Vec::new();
-    for index in 0..handed.len() {
-        if let Some(listener) = handed.take_tcp_listener(index)? {
-            listener.set_nonblocking(true)?;
-            listeners.push(tokio::net::TcpListener::from_std(listener)?);
-        }
-    }
-    Ok(listeners)
+    Ok(result?)
 }
 
 /// Which Python runs the application: the first question when a module is missing.

@@ -59,21 +59,41 @@ def supervise(options, arguments):
 
 
 def _bind(address, backlog):
+    try:
+        bound = _unix(address[5:]) if address.startswith("unix:") else _tcp(address)
+        bound.listen(backlog)
+    except OSError as error:
+        raise OSError("cannot listen on %s: %s" % (address, error)) from None
+    return bound
+
+
+def _tcp(address):
     host, _, port = address.rpartition(":")
     try:
         candidates = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     except (OSError, ValueError, OverflowError) as error:
-        message = "cannot listen on %s: %s: write it as 127.0.0.1:8000, [::1]:8000 or localhost:8000"
-        raise OSError(message % (address, error)) from None
+        message = "%s: write it as 127.0.0.1:8000, [::1]:8000, localhost:8000 or unix:/path"
+        raise OSError(message % error) from None
     family, kind, protocol, _, where = candidates[0]
     bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(where)
-        bound.listen(backlog)
-    except OSError as error:
-        bound.close()
-        raise OSError("cannot listen on %s: %s" % (address, error)) from None
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(where)
+    return bound
+
+
+def _unix(path):
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    if path.startswith("@"):
+        bound.bind("\0" + path[1:])
+        return bound
+    if os.path.exists(path):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            try:
+                other.connect(path)
+            except ConnectionRefusedError:
+                # Whoever made it has ended.
+                os.unlink(path)
+    bound.bind(path)
     return bound
 
 
