@@ -16,7 +16,7 @@ use http_body::Body;
 use rwgi::protocol::{Event, Phase};
 use rwgi::{
     Application, BodyWriter, Environ, Error, Exchange, Finished, OutcomeKind, Result, ServerInfo,
-    StartResponse,
+    Session, StartResponse, Tunnel,
 };
 use rwgi_conformance::lint::{Collector, Lint};
 use rwgi_conformance::oracle;
@@ -32,6 +32,7 @@ enum Held {
     Token(StartResponse),
     Writer(BodyWriter),
     Finished(Finished),
+    Tunnel(Tunnel),
     Nothing,
 }
 
@@ -56,6 +57,8 @@ impl Application for Walker {
                     writer.write("x").await?;
                     Held::Writer(writer)
                 }
+                (Event::Upgrade, Held::Token(start)) => Held::Tunnel(start.upgrade("walk", ())?),
+                (Event::ReturnFinished, Held::Tunnel(tunnel)) => return Ok(tunnel.finish()),
                 (Event::Finish, Held::Writer(writer)) => Held::Finished(writer.finish()?),
                 (Event::DropWriter, Held::Writer(_)) => Held::Nothing,
                 (Event::ReturnFinished, Held::Finished(finished)) => return Ok(finished),
@@ -91,7 +94,15 @@ fn poll<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Option<F::Output> {
 
 fn walk<A: Application>(application: Arc<A>, events: &[Event]) -> Seen {
     let method = if events.contains(&Event::Discharge) { Method::HEAD } else { Method::GET };
-    let environ = Environ::builder().method(method).build().unwrap();
+    let mut server = ServerInfo::default();
+    server.capabilities.upgrade = true;
+    let environ = Environ::builder()
+        .server(server)
+        .method(method)
+        .header("connection", "upgrade")
+        .header("upgrade", "walk")
+        .build()
+        .unwrap();
     let mut exchange = pin!(Exchange::new(application, environ));
     let response = match poll(exchange.as_mut()) {
         None => return Seen::Dropped,
@@ -99,6 +110,12 @@ fn walk<A: Application>(application: Arc<A>, events: &[Event]) -> Seen {
         Some(Ok(response)) => response,
     };
     let mut body = response.into_body();
+    if let Some(Session::Tunnel(mut half)) = body.take_session() {
+        return match poll(pin!(poll_fn(|cx| half.poll_application(cx)))) {
+            None => Seen::Dropped,
+            Some(()) => half.finish().map_or(Seen::Cut, |()| Seen::Whole),
+        };
+    }
     loop {
         match poll(pin!(poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)))) {
             None => return Seen::Dropped,

@@ -15,8 +15,8 @@ use http_body::Body;
 
 use crate::fields::IntoFields;
 use crate::{
-    Application, BodyWriter, BoxError, Environ, Error, Finished, Input, Outcome, ResponseHead,
-    Result, ServerInfo, StartResponse,
+    Acceptance, Application, BodyWriter, BoxError, Environ, Error, Finished, Input, Outcome,
+    ResponseHead, Result, ServerInfo, StartResponse, Tunnel, WebSocket,
 };
 
 /// The synchronous twin of [`Application`]; hosted by [`Blocking`].
@@ -210,6 +210,22 @@ impl BlockingStartResponse {
     /// As there.
     pub fn inform(&mut self, status: StatusCode, fields: impl IntoFields) -> Result<()> {
         self.inner.inform(status, fields)
+    }
+
+    /// [`StartResponse::upgrade`]: the tunnel's futures are awaited where they block, as by a crate's `block_on`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn upgrade(self, protocol: &str, fields: impl IntoFields) -> Result<Tunnel> {
+        self.inner.upgrade(protocol, fields)
+    }
+
+    /// [`StartResponse::accept`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn accept(self, acceptance: impl Into<Acceptance>) -> Result<WebSocket> {
+        self.inner.accept(acceptance)
     }
 
     /// [`StartResponse::on_complete`].

@@ -48,6 +48,17 @@ impl ReasonPhrase {
     }
 }
 
+/// The protocols that a client has to upgrade to, kept as an extension of the response (RFC 9110, section 15.5.22).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequiredUpgrade(HeaderValue);
+
+impl RequiredUpgrade {
+    /// The value of the Upgrade field.
+    pub fn value(&self) -> &HeaderValue {
+        &self.0
+    }
+}
+
 impl ResponseHead {
     /// A head with the given status and fields.
     ///
@@ -86,6 +97,49 @@ impl ResponseHead {
         // The version is that of a connection, and an upstream's is not ours.
         parts.version = Version::default();
         Ok(Self { parts, content_length: declared })
+    }
+
+    /// The head by which a connection is taken over: 101, whatever the version of HTTP has in its place.
+    pub(crate) fn switching() -> Self {
+        let mut head = Self::default();
+        head.parts.status = StatusCode::SWITCHING_PROTOCOLS;
+        head
+    }
+
+    /// Takes over the head of a 101 that another exchange gave, or another HTTP stack that holds the connection already; the latter's
+    /// Connection and Upgrade say what was agreed on.
+    pub(crate) fn from_switching(mut parts: http::response::Parts, foreign: bool) -> Result<Self> {
+        if !foreign {
+            parts.headers.keys().try_for_each(refuse_connection_field)?;
+        }
+        if parts.headers.contains_key(CONTENT_LENGTH) {
+            return Err(Error::application("101 has no content, and so no Content-Length")
+                .with_requirement("REQ-UPG-06"));
+        }
+        parts.version = Version::default();
+        Ok(Self { parts, content_length: None })
+    }
+
+    /// Says which protocol a client has to upgrade to, beside the status 426: the server sends it as Upgrade and Connection.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// let mut head = rwgi::ResponseHead::new(StatusCode::UPGRADE_REQUIRED, ())?;
+    /// head.require_upgrade("websocket")?;
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The text is no list of protocols.
+    pub fn require_upgrade(&mut self, protocols: &str) -> Result<()> {
+        let mut names = crate::upgrade::elements(protocols).peekable();
+        if names.peek().is_none() || !names.all(crate::upgrade::is_protocol) {
+            return Err(Error::application(format!(
+                "{protocols:?} names no protocol to upgrade to"
+            )));
+        }
+        self.parts.extensions.insert(RequiredUpgrade(protocols.into_value()?));
+        Ok(())
     }
 
     /// The status.

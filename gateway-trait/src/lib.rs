@@ -254,6 +254,8 @@ mod input;
 mod server_info;
 mod start_response;
 pub mod testing;
+mod upgrade;
+mod websocket;
 mod writer;
 
 pub use self::application::{Application, DynApplication, SharedApplication};
@@ -265,10 +267,18 @@ pub use self::environ::{Environ, EnvironBuilder, Forwarded, Variable};
 pub use self::error::{BoxError, Error, Fault, Result};
 pub use self::exchange::{Exchange, Outcome, OutcomeKind, ResponseBody};
 pub use self::fields::{CONNECTION_FIELDS, IntoFields, IntoName, IntoValue, is_connection_field};
-pub use self::head::{ReasonPhrase, ResponseHead};
+pub use self::head::{ReasonPhrase, RequiredUpgrade, ResponseHead};
 pub use self::input::{BodyLength, Input};
 pub use self::server_info::{BlockingExecutor, Capabilities, Departure, Limits, ServerInfo};
 pub use self::start_response::{Finished, StartResponse};
+pub use self::upgrade::UpgradeOffer;
+pub use self::upgrade::link::{SessionKind, SessionPiece};
+pub use self::upgrade::session::{Session, SessionHalf};
+pub use self::upgrade::tunnel::{Octets, Tunnel, TunnelEnd, TunnelReader, TunnelWriter};
+pub use self::websocket::{
+    Acceptance, CloseCode, CloseFrame, Closed, Message, Messages, Outgoing, Ping, WebSocket,
+    WebSocketOffer, WebSocketReceiver, WebSocketSender,
+};
 pub use self::writer::BodyWriter;
 
 /// The exchange's protocol as a table: what servers, lint and simulator agree on.

@@ -88,6 +88,9 @@ pub struct Capabilities {
     pub full_duplex: bool,
     /// Hands over the connection as a byte tunnel.
     pub upgrade: bool,
+    /// Hands its HTTP implementation's own upgrade through in the environ's extensions, and takes a 101 by `forward` from whoever took
+    /// it: for bridges.
+    pub forwarded_upgrade: bool,
     /// Accepts WebSocket handshakes.
     pub websocket: bool,
     /// How soon the application's future is dropped when the client resets the connection or stream.
@@ -104,6 +107,7 @@ impl Capabilities {
             ("response-trailers", self.response_trailers),
             ("full-duplex", self.full_duplex),
             ("upgrade", self.upgrade),
+            ("forwarded-upgrade", self.forwarded_upgrade),
             ("websocket", self.websocket),
             ("departure-prompt", self.departure == Departure::Prompt),
             ("departure-on-write", self.departure == Departure::OnWrite),
@@ -141,6 +145,8 @@ pub struct Limits {
     pub head_timeout: Option<Duration>,
     /// A connection without an exchange is closed after this time.
     pub idle_timeout: Option<Duration>,
+    /// A WebSocket message in bytes, unless the application accepts with another limit.
+    pub websocket_message_bytes: Option<usize>,
 }
 
 /// Runs jobs that block, on threads where that is allowed.

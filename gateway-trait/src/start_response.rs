@@ -15,8 +15,11 @@ use crate::exchange::phase::{Event, Phase};
 use crate::exchange::slot::{Slot, Whole};
 use crate::fields::IntoFields;
 use crate::input::Adapter;
+use crate::upgrade::link::Link;
+use crate::upgrade::session::{Begun, not_offered};
 use crate::{
-    BodyWriter, BoxError, Error, Fault, Outcome, OutcomeKind, ResponseBody, ResponseHead, Result,
+    Acceptance, BodyWriter, BoxError, Error, Fault, Outcome, OutcomeKind, ResponseBody,
+    ResponseHead, Result, Tunnel, WebSocket,
 };
 
 /// WSGI's `start_response`, as a token: what is done with it is the response.
@@ -118,6 +121,9 @@ impl StartResponse {
         B::Error: Into<BoxError>,
     {
         let (parts, body) = response.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            return self.forward_switching(parts, body);
+        }
         let head = ResponseHead::from_parts(parts)?;
         let declared = head.content_length();
         let exact = body.size_hint().exact();
@@ -152,6 +158,101 @@ impl StartResponse {
         state.step(Event::Respond);
         drop(state);
         Ok(Finished { slot: self.slot })
+    }
+
+    /// Passes on a 101: that of an inner exchange, or one by which somebody answers who took the upgrade that the server handed through.
+    #[cold]
+    fn forward_switching<B: Body + Send + 'static>(
+        self,
+        parts: http::response::Parts,
+        body: B,
+    ) -> Result<Finished> {
+        let mut body = Some(body);
+        let inner = (&mut body as &mut dyn Any)
+            .downcast_mut::<Option<ResponseBody>>()
+            .and_then(|inner| inner.take_if(|inner| inner.is_upgrade()));
+        let mut state = self.slot.lock();
+        let whole = match inner {
+            Some(inner) => Whole::Inner(inner),
+            None if state.capabilities.forwarded_upgrade && state.offer.is_some() => {
+                Whole::Bytes(Bytes::new())
+            }
+            // The error says that 101 is no final status.
+            None => {
+                drop(state);
+                return Err(ResponseHead::from_parts(parts).err().unwrap_or_else(|| {
+                    Error::application("101 is the answer of `upgrade` and `accept` alone")
+                }));
+            }
+        };
+        let foreign = matches!(whole, Whole::Bytes(_));
+        state.head = Some(ResponseHead::from_switching(parts, foreign)?);
+        state.bodyless = false;
+        state.whole = Some(whole);
+        state.step(Event::Respond);
+        drop(state);
+        Ok(Finished { slot: self.slot })
+    }
+
+    /// Takes the connection over for `protocol`, which the request offers: 101, and from then on octets in both directions.
+    ///
+    /// The head leaves when the application waits next. `protocol` is compared without regard to case and sent as the client spelled it; on
+    /// HTTP/2 it is the `:protocol` of extended CONNECT (RFC 8441), and the status on the wire is 200.
+    ///
+    /// # Errors
+    /// The server lacks the capability `upgrade` (501); the request does not offer the protocol
+    /// ([`Environ::upgrade`](crate::Environ::upgrade) tells; 426); a field is refused.
+    pub fn upgrade(self, protocol: &str, fields: impl IntoFields) -> Result<Tunnel> {
+        let mut head = ResponseHead::switching();
+        fields.append_to(&mut head)?;
+        let mut state = self.slot.lock();
+        if !state.capabilities.upgrade {
+            return Err(Error::unsupported("upgrade"));
+        }
+        let offered = state.offer.as_ref().and_then(|offer| offer.find(protocol));
+        let Some(offered) = offered else { return Err(not_offered(protocol)) };
+        head.require_upgrade(offered)?;
+        let link = Arc::new(Link::new());
+        let begun = Begun::Tunnel(Arc::clone(&link));
+        state.begin_session(head, begun);
+        drop(state);
+        Ok(Tunnel::new(link, self.slot))
+    }
+
+    /// Accepts the WebSocket that the request offers; any other answer denies it.
+    ///
+    /// `()` accepts with all defaults; an [`Acceptance`] chooses a subprotocol, adds fields and sets limits.
+    ///
+    /// # Errors
+    /// The server lacks the capability `websocket` (501); the request is no valid handshake
+    /// ([`Environ::websocket`](crate::Environ::websocket) tells; 426); the subprotocol is none of those offered, or a field is refused.
+    pub fn accept(self, acceptance: impl Into<Acceptance>) -> Result<WebSocket> {
+        let mut acceptance = acceptance.into();
+        acceptance.check()?;
+        let mut state = self.slot.lock();
+        if !state.capabilities.websocket {
+            return Err(Error::unsupported("websocket"));
+        }
+        let offer = state.offer.as_ref().and_then(|offer| offer.websocket());
+        let Some(offer) = offer else { return Err(not_offered("websocket")) };
+        if let Some(chosen) = &acceptance.subprotocol
+            && !offer.subprotocols().any(|offered| offered == chosen)
+        {
+            return Err(Error::application(format!(
+                "the application chose the subprotocol {chosen:?}, which the client does not offer"
+            ))
+            .with_requirement("REQ-WS-06"));
+        }
+        let mut head = std::mem::replace(&mut acceptance.head, ResponseHead::switching());
+        if let Some(chosen) = &acceptance.subprotocol {
+            head.insert(http::header::SEC_WEBSOCKET_PROTOCOL, chosen.as_str())?;
+        }
+        head.require_upgrade("websocket")?;
+        let link = Arc::new(Link::new());
+        let begun = Begun::WebSocket(Arc::clone(&link), Box::new(acceptance));
+        state.begin_session(head, begun);
+        drop(state);
+        Ok(WebSocket::new(link, self.slot))
     }
 
     /// Sends an informational response (1xx other than 100 and 101) before the final one.

@@ -167,7 +167,7 @@ impl BodyWriter {
         if trailers.is_empty() {
             return self.end(None);
         }
-        if !self.slot().lock().trailers_allowed {
+        if !self.slot().lock().capabilities.response_trailers {
             return Err(Error::unsupported("response-trailers"));
         }
         check_trailers(&trailers)?;

@@ -30,7 +30,8 @@ pub(crate) fn check(head: &request::Parts, length: BodyLength) -> Result<(), Ref
     Ok(())
 }
 
-/// [`check`] for HTTP/2, whose framing and field syntax its codec has checked; joins the crumbs of a cookie.
+/// [`check`] for HTTP/2, whose framing and field syntax its codec has checked; joins the crumbs of a cookie. `extended` is a CONNECT with
+/// `:protocol`.
 ///
 /// # Errors
 /// As [`check`].
@@ -38,8 +39,10 @@ pub(crate) fn check_http2(
     head: &mut request::Parts,
     target_bytes: usize,
     head_fields: usize,
+    extended: bool,
 ) -> Result<(), Refusal> {
-    check_target(&head.method, &head.uri)?;
+    // Extended CONNECT has a target like any other (RFC 8441, section 4).
+    check_target(if extended { &Method::GET } else { &head.method }, &head.uri)?;
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > target_bytes {
         return Err(Refusal::TargetTooLong);
@@ -318,7 +321,7 @@ mod tests {
     fn http2_says_its_host_once_and_its_cookie_in_crumbs() {
         let judged = |target: &str, fields: &[(&'static str, &'static str)]| {
             let mut head = head("GET", target, fields);
-            let verdict = check_http2(&mut head, 100, 10).err();
+            let verdict = check_http2(&mut head, 100, 10, false).err();
             (verdict, head.headers.get(COOKIE).cloned())
         };
         assert_eq!(judged("http://a/b", &[]), (None, None));

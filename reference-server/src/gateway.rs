@@ -10,23 +10,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use rwgi::{
-    Application, BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, ResponseBody,
+    Application, BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, RequiredUpgrade,
+    ResponseBody,
 };
 
 use crate::connection::head_watch::HeadWatch;
-use crate::connection::state::{CLOSE_DELIMITED, LINGER, State, Underway};
+use crate::connection::state::{CLOSE_DELIMITED, HAND_OVER, HANDED_OVER, LINGER, State, Underway};
 use crate::environ;
 use crate::fault::{self, Refusal};
 use crate::forwarded::{self, ForwardedFields, TrustedProxies};
 use crate::request_body::{self, Content};
 use crate::response_body::OutgoingBody;
+use crate::upgrade::{self, Granted};
 
 /// hyper's service for one connection.
 #[derive(Debug)]
@@ -58,7 +63,8 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         let (mut head, incoming) = request.into_parts();
         let length = request_body::length(&incoming);
         let verdict = if head.version == Version::HTTP_2 {
-            environ::check_http2(&mut head, self.target_bytes, self.head_fields)
+            let extended = upgrade::is_extended_connect(&head);
+            environ::check_http2(&mut head, self.target_bytes, self.head_fields, extended)
         } else {
             let mut watch = self.state.head();
             let verdict = self.check(&watch, &head, length);
@@ -72,8 +78,12 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         if let Err(refusal) = verdict {
             fault::log_refusal(refusal, &self.connection.peer);
             let work = Work::Refused(refusal);
-            return Answer { work, underway, label, version, content: None };
+            return Answer { work, underway, label, version, content: None, on_upgrade: None };
         }
+        // Where an upgrade is asked for, and only there, hyper has left its own.
+        let offered =
+            if head.extensions.is_empty() { None } else { upgrade::offered(&head, length) };
+        let on_upgrade = offered.as_ref().and(head.extensions.get().cloned());
         let (mut input, content) = if length == BodyLength::Empty {
             (Input::empty(), None)
         } else {
@@ -85,8 +95,11 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         if let Some(proxies) = &self.proxies {
             self.forward(&mut environ, proxies);
         }
+        if let Some(offered) = offered {
+            environ.set_upgrade(Some(offered));
+        }
         let exchange = Exchange::new(Arc::clone(&self.application), environ);
-        Answer { work: Work::Exchange(exchange), underway, label, version, content }
+        Answer { work: Work::Exchange(exchange), underway, label, version, content, on_upgrade }
     }
 }
 
@@ -148,6 +161,8 @@ pub(crate) struct Answer {
     label: Label,
     version: Version,
     content: Option<Arc<Content>>,
+    /// hyper's own upgrade, on HTTP/2 the way to the stream.
+    on_upgrade: Option<OnUpgrade>,
 }
 
 #[derive(Debug)]
@@ -155,6 +170,8 @@ pub(crate) struct Answer {
 enum Work {
     Refused(Refusal),
     Exchange(Exchange),
+    /// Somebody else holds the upgrade, and hyper is made ready to hand it over.
+    HandingOver(Box<Response<ResponseBody>>),
     /// The response is there, and content that nobody read is looked at.
     Settling(Box<Response<ResponseBody>>),
 }
@@ -192,6 +209,15 @@ impl Future for Answer {
                 }
                 response
             }
+            Work::HandingOver(response) => {
+                let Some(underway) = &this.underway else { return Poll::Pending };
+                if !underway.has(HANDED_OVER) {
+                    underway.set(HAND_OVER);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                std::mem::take(&mut **response)
+            }
             Work::Settling(response) => {
                 if let Some(content) = &this.content {
                     keeps = ready!(content.poll_settled(cx));
@@ -199,6 +225,14 @@ impl Future for Answer {
                 std::mem::take(&mut **response)
             }
         };
+        if this.on_upgrade.is_some() || !response.extensions().is_empty() {
+            let handing_over = matches!(this.work, Work::HandingOver(_));
+            if this.switch(&mut response) && !handing_over && this.version != Version::HTTP_2 {
+                this.work = Work::HandingOver(Box::new(response));
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
         if !keeps {
             this.close_after(&mut response);
         }
@@ -238,6 +272,56 @@ impl Answer {
         {
             response.extensions_mut().insert(reason);
         }
+    }
+
+    /// Sees to what an upgrade needs of the response; gives whether it was answered by whoever took hyper's own.
+    #[cold]
+    fn switch(&mut self, response: &mut Response<ResponseBody>) -> bool {
+        let http2 = self.version == Version::HTTP_2;
+        let required = response.extensions_mut().remove::<RequiredUpgrade>();
+        if let Some(required) = required.filter(|_| !http2) {
+            let fields = response.headers_mut();
+            fields.insert(UPGRADE, required.value().clone());
+            fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        let connect = http2 && self.on_upgrade.is_some();
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if connect && response.status().is_success() {
+                // To CONNECT this would mean that the tunnel stands (RFC 9110, section 9.3.6).
+                let error = rwgi::Error::application(format!(
+                    "the application answered CONNECT with {} and did not take the connection over",
+                    response.status().as_u16()
+                ))
+                .with_status(StatusCode::NOT_IMPLEMENTED)
+                .with_requirement("REQ-UPG-08");
+                fault::log_error(&error, &self.label, false);
+                *response =
+                    fault::error_response(fault::error_status(&error)).map(ResponseBody::from);
+            }
+            return false;
+        }
+        if http2 {
+            *response.status_mut() = StatusCode::OK;
+        }
+        let Some(session) = response.body_mut().take_session() else { return true };
+        let granted = Granted { session, label: self.label.clone() };
+        match (&self.underway, self.on_upgrade.take()) {
+            (Some(underway), Some(on_upgrade)) if http2 => {
+                let stop = Arc::clone(underway.stop());
+                let busy = State::begin_session(underway);
+                underway.leave_session(Box::pin(async move {
+                    if let Ok(stream) = on_upgrade.await {
+                        let mut stream = TokioIo::new(stream);
+                        let never = std::future::pending();
+                        upgrade::carry(&mut stream, Bytes::new(), granted, &stop, never).await;
+                    }
+                    drop(busy);
+                }));
+            }
+            (Some(underway), _) => underway.grant(granted),
+            (None, _) => {}
+        }
+        false
     }
 
     #[cold]

@@ -40,6 +40,7 @@ mod environ;
 mod forwarded;
 mod gateway;
 mod request_body;
+mod upgrade;
 
 mod blocking;
 mod fault;

@@ -253,6 +253,8 @@ fn server_info(config: &Config, endpoints: Vec<Endpoint>) -> ServerInfo {
     capabilities.http2 = true;
     capabilities.request_trailers = true;
     capabilities.full_duplex = true;
+    capabilities.upgrade = true;
+    capabilities.forwarded_upgrade = true;
     capabilities.departure = Departure::Prompt;
     info.capabilities = capabilities;
     info.endpoints = endpoints;

@@ -161,7 +161,9 @@ impl Watch {
         // Until the head came out of the exchange it is not known how the answer was given: see `responded`.
         if state.status.is_some() {
             if well {
-                self.step(&mut state, Event::Finish);
+                if state.phase != Phase::Upgraded {
+                    self.step(&mut state, Event::Finish);
+                }
                 self.step(&mut state, Event::ReturnFinished);
             } else {
                 self.step(&mut state, Event::Fail);
@@ -174,6 +176,14 @@ impl Watch {
         {
             let mut state = self.state();
             match state.returned {
+                early if response.body().is_upgrade() => {
+                    self.step(&mut state, Event::Upgrade);
+                    match early {
+                        Some(true) => self.step(&mut state, Event::ReturnFinished),
+                        Some(false) => self.step(&mut state, Event::Fail),
+                        None => {}
+                    }
+                }
                 Some(true) => {
                     self.step(&mut state, Event::Respond);
                     self.step(&mut state, Event::ReturnFinished);

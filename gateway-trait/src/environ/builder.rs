@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 use super::Environ;
 use crate::fields::{IntoName, IntoValue};
-use crate::{BodyLength, Connection, Error, Input, Result, ServerInfo};
+use crate::{BodyLength, Connection, Error, Input, Result, ServerInfo, UpgradeOffer};
 
 /// Builds an [`Environ`]; `GET /` of `localhost` by HTTP/1.1 unless told otherwise.
 ///
@@ -147,7 +147,14 @@ impl EnvironBuilder {
         *request.uri_mut() = uri;
         *request.version_mut() = self.version;
         *request.headers_mut() = self.headers;
-        let mut environ = Environ::new(request.into_parts().0, self.input, self.connection);
+        let head = request.into_parts().0;
+        let offer = if self.input.length() == BodyLength::Empty {
+            UpgradeOffer::of_request(&head)
+        } else {
+            None
+        };
+        let mut environ = Environ::new(head, self.input, self.connection);
+        environ.set_upgrade(offer);
         if let Some(prefix) = self.mount
             && !environ.shift_path(&prefix)
         {

@@ -16,7 +16,10 @@ use http::{Extensions, HeaderMap, Method, Uri, Version, request};
 
 pub use self::builder::EnvironBuilder;
 pub use self::variables::Variable;
-use crate::{Capabilities, Connection, Endpoint, Input, Limits, Result, Scheme, ServerInfo};
+use crate::{
+    Capabilities, Connection, Endpoint, Input, Limits, Result, Scheme, ServerInfo, UpgradeOffer,
+    WebSocketOffer,
+};
 
 /// Everything an application can know of a request, and the request's content.
 ///
@@ -43,6 +46,7 @@ struct Facts {
     input: Input,
     connection: Arc<Connection>,
     forwarded: Option<Box<Forwarded>>,
+    upgrade: Option<Arc<UpgradeOffer>>,
 }
 
 /// What a trusted proxy said of the request; each part that is `Some` is effective in place of the raw one.
@@ -62,7 +66,16 @@ impl Environ {
     /// The head is taken over as it is: the server has checked it (REQ-HTTP-01 and on).
     #[inline]
     pub fn new(head: request::Parts, input: Input, connection: Arc<Connection>) -> Self {
-        Self { facts: Box::new(Facts { head, mount: 0, input, connection, forwarded: None }) }
+        Self {
+            facts: Box::new(Facts {
+                head,
+                mount: 0,
+                input,
+                connection,
+                forwarded: None,
+                upgrade: None,
+            }),
+        }
     }
 
     /// Builds an environ by hand: for tests and in-memory servers.
@@ -234,6 +247,28 @@ impl Environ {
     /// Puts other content in place, for middleware.
     pub fn set_input(&mut self, input: Input) {
         self.facts.input = input;
+    }
+
+    /// What the request offers to upgrade to, on a server that can ([`StartResponse::upgrade`](crate::StartResponse::upgrade)).
+    pub fn upgrade(&self) -> Option<&UpgradeOffer> {
+        self.facts.upgrade.as_deref().filter(|_| self.capabilities().upgrade)
+    }
+
+    /// The WebSocket that the request offers, on a server that can: `None` unless the handshake is valid, over HTTP/1.1 or HTTP/2
+    /// ([`StartResponse::accept`](crate::StartResponse::accept)).
+    pub fn websocket(&self) -> Option<&WebSocketOffer> {
+        let offer = self.facts.upgrade.as_deref().filter(|_| self.capabilities().websocket)?;
+        offer.websocket()
+    }
+
+    /// Says what the request offers to upgrade to: for servers, which know whether they can.
+    pub fn set_upgrade(&mut self, offer: Option<UpgradeOffer>) {
+        self.facts.upgrade = offer.map(Arc::new);
+    }
+
+    #[inline]
+    pub(crate) fn share_upgrade(&self) -> Option<Arc<UpgradeOffer>> {
+        self.facts.upgrade.clone()
     }
 
     /// Values that server and middleware add, by type.

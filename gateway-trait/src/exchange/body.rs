@@ -17,6 +17,7 @@ use super::pull::Pull;
 use super::slot::{Slot, State};
 use super::{ApplicationFuture, drop_quietly, own, poll_application};
 use crate::input::BoxBody;
+use crate::upgrade::session::Session;
 use crate::{Error, Result};
 
 /// The content of a response: it holds the application's future where that has not returned, and polls it.
@@ -39,6 +40,8 @@ enum Source {
         error: Option<Error>,
         yielded: bool,
     },
+    /// The connection was taken over; boxed, for few are.
+    Session(Box<Session>),
 }
 
 /// The application goes on, or left trailers behind.
@@ -99,6 +102,28 @@ impl ResponseBody {
         Self { source: Source::Cut { chunk, error: Some(error), yielded: false }, completion }
     }
 
+    pub(super) fn session(session: Session) -> Self {
+        Self { source: Source::Session(Box::new(session)), completion: Completion::default() }
+    }
+
+    /// Whether the connection was taken over: then the head says 101, there is no content, and a [`Session`] is in its place.
+    ///
+    /// Middleware passes such a response on as it is.
+    pub fn is_upgrade(&self) -> bool {
+        matches!(self.source, Source::Session(_))
+    }
+
+    /// Takes the session out, for the server that carries it; `None` where there is none.
+    pub fn take_session(&mut self) -> Option<Session> {
+        match std::mem::replace(&mut self.source, Source::Ended) {
+            Source::Session(session) => Some(*session),
+            other => {
+                self.source = other;
+                None
+            }
+        }
+    }
+
     /// Whether nothing was taken of it yet.
     pub(crate) fn is_unread(&self) -> bool {
         self.completion.bytes == 0
@@ -106,6 +131,9 @@ impl ResponseBody {
 
     /// Lets the callbacks of an outer exchange hear of this body's end.
     pub(super) fn join(&mut self, outer: &mut Completion) {
+        if let Source::Session(session) = &mut self.source {
+            return session.completion().take_over(outer);
+        }
         self.completion.take_over(outer);
         if matches!(self.source, Source::Ended) {
             self.completion.completed();
@@ -162,7 +190,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = &mut *self;
         let frame = match &mut this.source {
-            Source::Ended => return Poll::Ready(None),
+            Source::Ended | Source::Session(_) => return Poll::Ready(None),
             Source::Whole(data) => {
                 let data = std::mem::take(data);
                 this.completion.bytes += data.len() as u64;
@@ -196,13 +224,13 @@ impl Body for ResponseBody {
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        matches!(self.source, Source::Ended)
+        matches!(self.source, Source::Ended | Source::Session(_))
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Ended => SizeHint::with_exact(0),
+            Source::Ended | Source::Session(_) => SizeHint::with_exact(0),
             Source::Whole(data) => SizeHint::with_exact(data.len() as u64),
             Source::Stream(stream) => left(stream.declared, stream.sent),
             Source::Pull(pull) => left(pull.expected, pull.sent),
@@ -221,7 +249,7 @@ impl Source {
     #[inline]
     fn is_spent(&self) -> bool {
         match self {
-            Self::Ended | Self::Whole(_) => true,
+            Self::Ended | Self::Whole(_) | Self::Session(_) => true,
             Self::Stream(stream) => stream.is_spent(),
             Self::Pull(pull) => pull.is_spent(),
             Self::Cut { .. } => false,
@@ -233,7 +261,7 @@ impl Source {
         match self {
             Self::Stream(stream) => stream.future.is_none() && stream.declared == Some(stream.sent),
             Self::Pull(pull) => pull.expected == Some(pull.sent),
-            Self::Ended | Self::Whole(_) | Self::Cut { .. } => false,
+            Self::Ended | Self::Whole(_) | Self::Cut { .. } | Self::Session(_) => false,
         }
     }
 }
@@ -348,6 +376,7 @@ impl fmt::Debug for ResponseBody {
             Source::Stream(_) => "stream",
             Source::Pull(_) => "pull",
             Source::Cut { .. } => "cut",
+            Source::Session(_) => "session",
         };
         f.debug_struct("ResponseBody").field("source", &source).finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@
 //! content; nothing is spawned and nothing is queued. Not polled is backpressure, dropped is cancellation.
 
 mod body;
-mod outcome;
+pub(crate) mod outcome;
 pub(crate) mod phase;
 mod pull;
 pub(crate) mod slot;
@@ -27,9 +27,10 @@ pub use self::outcome::{Outcome, OutcomeKind};
 use self::phase::Event;
 use self::slot::{HeadHook, Slot, Whole};
 use crate::start_response::wrong_length;
+use crate::upgrade::session::{self, Begun};
 use crate::{Application, Environ, Error, Finished, ResponseHead, Result, StartResponse};
 
-type ApplicationFuture = Pin<Box<dyn Future<Output = Result<Finished>> + Send>>;
+pub(crate) type ApplicationFuture = Pin<Box<dyn Future<Output = Result<Finished>> + Send>>;
 
 /// One call of an application, driven: a future of its response, whose body goes on driving it.
 ///
@@ -72,8 +73,10 @@ impl Exchange {
     /// Calls `application` with `environ`; nothing runs before the first poll.
     #[inline]
     pub fn new<A: Application>(application: Arc<A>, environ: Environ) -> Self {
-        let slot =
-            Slot::new(environ.method() == Method::HEAD, environ.capabilities().response_trailers);
+        let slot = Slot::new(environ.method() == Method::HEAD, *environ.capabilities());
+        if let Some(offer) = environ.share_upgrade() {
+            slot.lock().offer = Some(offer);
+        }
         let start_response = StartResponse::new(Arc::clone(&slot));
         let future: ApplicationFuture =
             Box::pin(async move { application.call(environ, start_response).await });
@@ -154,6 +157,11 @@ impl Future for Exchange {
             }
             Some(Err(error)) => {
                 drop_quietly(future);
+                let begun = take_session(&slot);
+                if let Some(begun) = begun {
+                    slot.close(Event::Fail);
+                    return Poll::Ready(session(begun, None, slot, Some(Err(error))));
+                }
                 failed(slot, error)
             }
         })
@@ -181,7 +189,7 @@ impl fmt::Debug for Exchange {
 
 /// Polls the application; a panic is an error of the application.
 #[inline]
-fn poll_application(
+pub(crate) fn poll_application(
     future: &mut ApplicationFuture,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Finished>> {
@@ -203,13 +211,13 @@ fn panicked(who: &str, panic: &(dyn Any + Send)) -> Error {
 
 /// Drops what an application made; its destructors may panic and that ends nothing else.
 #[inline]
-fn drop_quietly<T>(theirs: T) {
+pub(crate) fn drop_quietly<T>(theirs: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(theirs)));
 }
 
 /// Checks that the application returned the `Finished` of this very exchange, and moves on.
 #[inline]
-fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
+pub(crate) fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
     let finished = result?;
     if !finished.belongs_to(slot) {
         return Err(Error::application(
@@ -235,6 +243,9 @@ fn whole(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
 
 /// [`whole`], where there is more to it than a head and its bytes.
 fn whole_with_more(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
+    if let Some(begun) = take_session(&slot) {
+        return session(begun, None, slot, Some(Ok(())));
+    }
     let (head, mut completion) = take_head(&slot)?;
     let mut state = slot.lock();
     let bodyless = state.bodyless;
@@ -288,7 +299,7 @@ fn discarded(
             inner.discharge();
             exact
         }
-        Some(Whole::Bytes(_)) | None => Some(written),
+        Some(Whole::Bytes(_) | Whole::Session(_)) | None => Some(written),
     };
     without_content(head, length, completion)
 }
@@ -311,8 +322,47 @@ fn without_content(
     response
 }
 
+/// What the application has begun, where it took the connection over.
+#[inline]
+fn take_session(slot: &Slot) -> Option<Begun> {
+    let mut state = slot.lock();
+    match state.whole.take() {
+        Some(Whole::Session(begun)) => Some(begun),
+        other => {
+            state.whole = other;
+            None
+        }
+    }
+}
+
+/// The response of an application that took the connection over: a head, and the session that follows it.
+fn session(
+    begun: Begun,
+    future: Option<ApplicationFuture>,
+    slot: Arc<Slot>,
+    result: Option<Result<()>>,
+) -> Result<Response<ResponseBody>> {
+    let (head, completion) = take_head(&slot)?;
+    if head.status() != StatusCode::SWITCHING_PROTOCOLS || head.content_length().is_some() {
+        let error = Error::application(
+            "a head hook changed what a 101 is: its status, or that it has no content",
+        )
+        .with_requirement("REQ-UPG-06");
+        slot.close(Event::Fail);
+        drop_quietly(future);
+        return Err(completion.fail(error));
+    }
+    let ended = result.is_some();
+    let running = session::Running { future, slot, result, completion, again: false };
+    let session = begun.carry(running, ended);
+    Ok(head.into_response(ResponseBody::session(session)))
+}
+
 /// The response of an application that has committed its head and goes on.
 fn head_of_stream(future: ApplicationFuture, slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
+    if let Some(begun) = take_session(&slot) {
+        return session(begun, Some(future), slot, None);
+    }
     let taken = take_head(&slot).and_then(|(head, completion)| {
         let mut state = slot.lock();
         state.polling = false;

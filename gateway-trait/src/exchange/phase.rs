@@ -18,6 +18,8 @@ pub enum Phase {
     Answered,
     /// The content of a committed response is complete; the application has not returned.
     Finished,
+    /// The connection is taken over: what follows the head is a session.
+    Upgraded,
     /// The writer was dropped before the head was committed; the application's result decides.
     Abandoned,
     /// End: the application returned, the message is whole.
@@ -43,6 +45,8 @@ pub enum Event {
     Write,
     /// `finish` or `finish_with_trailers`, the declared length being met.
     Finish,
+    /// `upgrade` or `accept`: the connection is taken over.
+    Upgrade,
     /// The writer is dropped unfinished.
     DropWriter,
     /// The application returns this response's `Finished`.
@@ -57,12 +61,13 @@ pub enum Event {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Waiting,
         Self::Started,
         Self::Committed,
         Self::Answered,
         Self::Finished,
+        Self::Upgraded,
         Self::Abandoned,
         Self::Completed,
         Self::Failed,
@@ -77,7 +82,7 @@ impl Phase {
 
     /// Whether the client may have seen the head.
     pub fn is_committed(self) -> bool {
-        matches!(self, Self::Committed | Self::Finished | Self::Aborted)
+        matches!(self, Self::Committed | Self::Finished | Self::Upgraded | Self::Aborted)
     }
 
     /// The phase after an event; `None` where the event has no place.
@@ -94,6 +99,7 @@ impl Phase {
         Some(match (self, event) {
             (P::Waiting, E::Respond) => P::Answered,
             (P::Waiting, E::Start) => P::Started,
+            (P::Waiting, E::Upgrade) => P::Upgraded,
             (P::Waiting, E::Fail) => P::Failed,
 
             (P::Started, E::ReplaceHead) => P::Started,
@@ -112,6 +118,9 @@ impl Phase {
             (P::Finished, E::ReturnFinished) => P::Completed,
             (P::Finished, E::Fail) => P::Aborted,
 
+            (P::Upgraded, E::ReturnFinished) => P::Completed,
+            (P::Upgraded, E::Fail) => P::Aborted,
+
             (P::Abandoned, E::Fail) => P::Failed,
 
             (P::Committed | P::Finished, E::Discharge) => P::Completed,
@@ -124,12 +133,13 @@ impl Phase {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Respond,
         Self::Start,
         Self::ReplaceHead,
         Self::Write,
         Self::Finish,
+        Self::Upgrade,
         Self::DropWriter,
         Self::ReturnFinished,
         Self::Fail,
@@ -146,6 +156,7 @@ impl fmt::Display for Phase {
             Self::Committed => "committed",
             Self::Answered => "answered",
             Self::Finished => "finished",
+            Self::Upgraded => "upgraded",
             Self::Abandoned => "abandoned",
             Self::Completed => "completed",
             Self::Failed => "failed",
@@ -195,6 +206,7 @@ mod tests {
         for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Waiting) {
             assert_eq!(phase.after(Event::Start), None, "{phase}");
             assert_eq!(phase.after(Event::Respond), None, "{phase}");
+            assert_eq!(phase.after(Event::Upgrade), None, "{phase}");
         }
     }
 
@@ -202,7 +214,7 @@ mod tests {
     fn each_way_through_the_table_is_open() {
         use Event as E;
         use Phase as P;
-        let ways: [&[(Event, Phase)]; 9] = [
+        let ways: [&[(Event, Phase)]; 11] = [
             &[(E::Respond, P::Answered), (E::ReturnFinished, P::Completed)],
             &[(E::Start, P::Started), (E::ReplaceHead, P::Started), (E::Finish, P::Answered)],
             &[(E::Start, P::Started), (E::DropWriter, P::Abandoned), (E::Fail, P::Failed)],
@@ -211,6 +223,8 @@ mod tests {
             &[(E::Start, P::Started), (E::Write, P::Committed), (E::Discharge, P::Completed)],
             &[(E::Start, P::Started), (E::Write, P::Committed), (E::Finish, P::Finished)],
             &[(E::Respond, P::Answered), (E::Fail, P::Failed)],
+            &[(E::Upgrade, P::Upgraded), (E::ReturnFinished, P::Completed)],
+            &[(E::Upgrade, P::Upgraded), (E::Fail, P::Aborted)],
             &[(E::Fail, P::Failed)],
         ];
         for way in ways {
@@ -222,8 +236,8 @@ mod tests {
         assert_eq!(P::Waiting.to_string(), "waiting");
         assert_eq!(P::Finished.after(E::ReturnFinished), Some(P::Completed));
         assert_eq!(P::Finished.after(E::Discharge), Some(P::Completed));
-        // With a failure in three more phases and a cancellation in six these are all.
+        // With a failure in three more phases and a cancellation in seven these are all.
         let places = P::ALL.iter().flat_map(|phase| E::ALL.map(|event| phase.after(event)));
-        assert_eq!(places.flatten().count(), 25);
+        assert_eq!(places.flatten().count(), 29);
     }
 }

@@ -14,7 +14,9 @@ use super::drop_quietly;
 use super::outcome::Callback;
 use super::phase::{Event, Phase};
 use crate::input::BoxBody;
-use crate::{Error, ResponseBody, ResponseHead, Result};
+use crate::upgrade::UpgradeOffer;
+use crate::upgrade::session::Begun;
+use crate::{Capabilities, Error, ResponseBody, ResponseHead, Result};
 
 /// A hook on the head of the response, registered by middleware.
 pub(crate) type HeadHook = Box<dyn FnOnce(&mut ResponseHead) -> Result<()> + Send>;
@@ -29,6 +31,8 @@ pub(crate) enum Whole {
     Pull(BoxBody, Option<u64>),
     /// The response of an inner exchange, passed on as it is.
     Inner(ResponseBody),
+    /// The connection was taken over.
+    Session(Begun),
 }
 
 pub(crate) struct Slot {
@@ -48,8 +52,10 @@ pub(crate) struct State {
     head_request: bool,
     /// The method is HEAD, or the status forbids content: bytes are dropped.
     pub(crate) bodyless: bool,
-    /// The server declares the capability `response-trailers`.
-    pub(crate) trailers_allowed: bool,
+    /// What the server declares.
+    pub(crate) capabilities: Capabilities,
+    /// What the request offers to upgrade to.
+    pub(crate) offer: Option<Arc<UpgradeOffer>>,
     /// The declared length, and what was written of it.
     pub(crate) declared: Option<u64>,
     pub(crate) written: u64,
@@ -71,7 +77,7 @@ thread_local! {
 
 impl Slot {
     #[inline]
-    pub(crate) fn new(head_request: bool, trailers_allowed: bool) -> Arc<Self> {
+    pub(crate) fn new(head_request: bool, capabilities: Capabilities) -> Arc<Self> {
         // Without a spare one, or in a thread that ends, a new one does.
         if let Some(mut spare) = SPARE.try_with(Cell::take).ok().flatten()
             && let Some(slot) = Arc::get_mut(&mut spare)
@@ -79,10 +85,10 @@ impl Slot {
             let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
             state.head_request = head_request;
             state.bodyless = head_request;
-            state.trailers_allowed = trailers_allowed;
+            state.capabilities = capabilities;
             return spare;
         }
-        Arc::new(Self { state: Mutex::new(State::new(head_request, trailers_allowed)) })
+        Arc::new(Self { state: Mutex::new(State::new(head_request, capabilities)) })
     }
 
     /// Keeps the slot of an answer that was taken whole for the next exchange of this thread, unless somebody else still holds it.
@@ -117,6 +123,9 @@ impl Slot {
         if let Some(waker) = waker {
             waker.wake();
         }
+        if let Some(Whole::Session(begun)) = &unused.0 {
+            begun.abandon();
+        }
         drop_quietly(unused);
         chunk
     }
@@ -142,7 +151,7 @@ impl Slot {
 }
 
 impl State {
-    fn new(head_request: bool, trailers_allowed: bool) -> Self {
+    fn new(head_request: bool, capabilities: Capabilities) -> Self {
         Self {
             phase: Phase::Waiting,
             head: None,
@@ -152,7 +161,8 @@ impl State {
             closed: false,
             head_request,
             bodyless: head_request,
-            trailers_allowed,
+            capabilities,
+            offer: None,
             declared: None,
             written: 0,
             // Nobody else has the token before the first poll.
@@ -207,6 +217,7 @@ impl State {
         let plain = !self.bodyless
             && self.trailers.is_none()
             && self.hooks.is_empty()
+            && self.offer.is_none()
             && self.callbacks.is_empty();
         match (plain, &mut self.whole) {
             (true, Some(Whole::Bytes(data))) => Some((self.head.take()?, std::mem::take(data))),
@@ -219,6 +230,13 @@ impl State {
         self.bodyless = self.is_bodyless_with(&head);
         self.declared = head.content_length();
         self.head = Some(head);
+    }
+
+    /// Takes the head by which the connection is taken over, and what follows it.
+    pub(crate) fn begin_session(&mut self, head: ResponseHead, begun: Begun) {
+        self.head = Some(head);
+        self.whole = Some(Whole::Session(begun));
+        self.step(Event::Upgrade);
     }
 
     /// Refuses `length` more bytes of content where they would exceed the declared length.

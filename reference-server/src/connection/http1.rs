@@ -7,11 +7,12 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use rwgi::Application;
 
-use super::state::{LINGER, Phase, State};
+use super::state::{HAND_OVER, HANDED_OVER, LINGER, Phase, State};
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
 use super::{End, Shared};
@@ -41,10 +42,45 @@ pub(crate) fn builder(config: &Config) -> http1::Builder {
 }
 
 type Hyper<T, A> = http1::Connection<TokioIo<Wire<T>>, Gateway<A>>;
+type Upgradeable<T, A> = http1::UpgradeableConnection<TokioIo<Wire<T>>, Gateway<A>>;
+
+/// hyper, as it is polled.
+///
+/// hyper gives the transport away at the end of each connection on which an upgrade was asked for, granted or not, and what it has not
+/// written by then is lost (hyper 1.12). So it may do so only once an answer says that somebody took the upgrade.
+#[allow(clippy::large_enum_variant, reason = "one to a connection")]
+enum Driven<T: Transport, A: Application> {
+    Plain(Hyper<T, A>),
+    HandingOver(Upgradeable<T, A>),
+}
+
+impl<T: Transport, A: Application> Driven<T, A> {
+    fn hand_over(self) -> Self {
+        match self {
+            Self::Plain(http) => Self::HandingOver(http.with_upgrades()),
+            handing_over => handing_over,
+        }
+    }
+
+    fn graceful_shutdown(&mut self) {
+        match self {
+            Self::Plain(http) => Pin::new(http).graceful_shutdown(),
+            Self::HandingOver(http) => Pin::new(http).graceful_shutdown(),
+        }
+    }
+
+    /// What hyper has read and not parsed.
+    fn into_rest(self) -> Option<Bytes> {
+        match self {
+            Self::Plain(http) => Some(http.into_parts().read_buf),
+            Self::HandingOver(http) => http.into_parts().map(|parts| parts.read_buf),
+        }
+    }
+}
 
 /// Drives hyper until the connection ends, one way or another.
 pub(super) async fn drive<T: Transport, A: Application>(
-    mut http: Hyper<T, A>,
+    http: Hyper<T, A>,
     wire: &WireHandle<T>,
     shared: &Shared<A>,
     state: &State,
@@ -55,6 +91,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
     let sleep = tokio::time::sleep(shared.config.first_byte_timeout);
     tokio::pin!(advanced, sleep);
     let mut watching = false;
+    let mut driven = Some(Driven::Plain(http));
     let mut wait = Wait::new(state);
     let end = poll_fn(|cx| {
         // Before hyper reads the reset as an error of content: the exchange is to be dropped, not to be told.
@@ -70,9 +107,13 @@ pub(super) async fn drive<T: Transport, A: Application>(
             seen = stage;
             watching = false;
             advanced.set(shared.stop.beyond(stage));
-            Pin::new(&mut http).graceful_shutdown();
+            if let Some(http) = &mut driven {
+                http.graceful_shutdown();
+            }
         }
-        if let Poll::Ready(result) = poll_hyper(&mut http, cx) {
+        if let Some(http) = &mut driven
+            && let Poll::Ready(result) = poll_hyper(http, cx)
+        {
             return Poll::Ready(End::Done(result));
         }
         if !watching {
@@ -92,6 +133,12 @@ pub(super) async fn drive<T: Transport, A: Application>(
         if blocked {
             wait.pause();
         }
+        if state.has(HAND_OVER) && !state.has(HANDED_OVER) && !blocked {
+            state.set(HANDED_OVER);
+            wire.hand_over();
+            driven = driven.take().map(Driven::hand_over);
+            cx.waker().wake_by_ref();
+        }
         if blocked || state.phase() == Phase::Busy {
             return reset.as_mut().poll(cx).map(|()| End::Departed);
         }
@@ -105,9 +152,15 @@ pub(super) async fn drive<T: Transport, A: Application>(
         wait.poll(cx, state, &shared.config, sleep.as_mut(), rested).map(End::Silent)
     })
     .await;
-    if matches!(end, End::Done(Ok(()))) && !http.into_parts().read_buf.is_empty() {
+    if !matches!(end, End::Done(Ok(()))) {
+        return end;
+    }
+    match (driven.and_then(Driven::into_rest), state.take_granted()) {
+        (Some(rest), Some(granted)) => return End::Upgraded(Box::new(granted), rest),
+        (None, _) => return End::HandedOver,
         // The client has sent more than is answered and may still be sending.
-        state.set(LINGER);
+        (Some(rest), None) if !rest.is_empty() => state.set(LINGER),
+        (Some(_), None) => {}
     }
     end
 }
@@ -115,9 +168,13 @@ pub(super) async fn drive<T: Transport, A: Application>(
 /// Polls hyper; ready once all that it had to say is in the wire.
 #[inline]
 fn poll_hyper<T: Transport, A: Application>(
-    http: &mut Hyper<T, A>,
+    http: &mut Driven<T, A>,
     cx: &mut Context<'_>,
 ) -> Poll<hyper::Result<()>> {
+    let http = match http {
+        Driven::Plain(http) => http,
+        Driven::HandingOver(http) => return Pin::new(http).poll(cx),
+    };
     ready!(Pin::new(&mut *http).poll(cx))?;
     // A connection on which an Upgrade was asked for is ready before it has flushed; asked again, it flushes.
     Pin::new(http).poll(cx)

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use rwgi::Application;
 use tokio::time::Instant;
 
-use super::state::{Phase, State};
+use super::state::{Phase, State, Task};
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
 use super::{End, Shared};
@@ -41,11 +41,11 @@ fn builder(config: &Config, streams: Streams) -> http2::Builder<Streams> {
         .initial_connection_window_size(1024 * 1024)
         .max_header_list_size(u32::try_from(config.head_bytes).unwrap_or(u32::MAX))
         // 64 KiB instead of 400: what one stream can make the server hold.
-        .max_send_buf_size(64 * 1024);
+        .max_send_buf_size(64 * 1024)
+        // WebSocket over HTTP/2 (RFC 8441).
+        .enable_connect_protocol();
     builder
 }
-
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where hyper leaves the streams of one connection.
 #[derive(Clone, Default)]
@@ -93,11 +93,11 @@ impl Running {
     }
 
     /// Polls the streams that can go on; gives whether any could.
-    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll(&mut self, state: &State, cx: &mut Context<'_>) -> bool {
         let arrived = std::mem::take(
             &mut *self.streams.arrived.lock().unwrap_or_else(PoisonError::into_inner),
         );
-        for task in arrived {
+        for task in arrived.into_iter().chain(state.take_sessions()) {
             self.tasks.push(Noted { task, polled: Arc::clone(&self.polled) });
         }
         while let Poll::Ready(Some(())) = Pin::new(&mut self.tasks).poll_next(cx) {}
@@ -141,7 +141,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
             if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
                 return Poll::Ready(End::Done(result));
             }
-            if !running.poll(cx) {
+            if !running.poll(state, cx) {
                 break;
             }
         }

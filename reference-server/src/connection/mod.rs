@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use hyper::server::conn;
 use hyper_util::rt::TokioIo;
 use rwgi::{Application, Connection, ServerInfo};
@@ -25,13 +26,14 @@ use tokio::time::timeout;
 
 use self::sniff::{Protocol, sniff};
 use self::state::{ABORTED, CLOSE_DELIMITED, LINGER, Phase, State};
-use self::wire::Gathering;
+use self::wire::{Gathering, WireHandle};
 use crate::config::Config;
 use crate::diagnosis::diagnose;
 use crate::fault::{self, Refusal};
 use crate::gateway::{Gateway, Proxies};
 use crate::stop::{Stage, Stop};
 use crate::transport::Transport;
+use crate::upgrade::{self, Ended, Granted};
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -56,6 +58,10 @@ enum End {
     Departed,
     /// The server's period of grace is over.
     Killed,
+    /// The connection was taken over; this came behind the request.
+    Upgraded(Box<Granted>, Bytes),
+    /// hyper gave the transport to whoever holds its own upgrade.
+    HandedOver,
 }
 
 impl End {
@@ -81,7 +87,7 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
         tls: transport.tls().cloned(),
         server: Arc::clone(server),
     });
-    let state = Arc::new(State::new());
+    let state = Arc::new(State::new(Arc::clone(&shared.stop)));
     let reset = transport.reset_by_peer();
     tokio::pin!(reset);
     let gateway = Gateway {
@@ -97,15 +103,72 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
     };
     let (wire, handle) = wire::split(transport, octets, protocol, Arc::clone(&state));
     let io = TokioIo::new(wire);
-    let end = match protocol {
+    let mut end = match protocol {
         Protocol::Http1 => {
             let http = shared.http1.serve_connection(io, gateway);
             http1::drive(http, &handle, &shared, &state, reset.as_mut()).await
         }
         Protocol::Http2 => http2::drive(io, gateway, &handle, &shared, &state).await,
     };
-    if let Some(socket) = handle.into_inner() {
+    if matches!(end, End::HandedOver) {
+        end = handed_over(&handle, &shared).await;
+    }
+    if let Some(mut socket) = handle.into_inner() {
+        if let End::Upgraded(granted, early) = end {
+            end = carry(&mut socket, early, *granted, &shared, &state, reset.as_mut()).await;
+        }
         close(socket, end, &shared, &state, &connection, reset).await;
+    }
+}
+
+/// Carries the session of an exchange that took the connection over.
+async fn carry<T: Transport, A>(
+    socket: &mut Gathering<T>,
+    early: Bytes,
+    granted: Granted,
+    shared: &Shared<A>,
+    state: &State,
+    mut reset: Pin<&mut impl Future<Output = ()>>,
+) -> End {
+    let sent = tokio::select! {
+        biased;
+        sent = poll_fn(|cx| socket.poll_send(cx)) => sent.is_ok(),
+        () = reset.as_mut() => false,
+    };
+    if !sent {
+        return End::Departed;
+    }
+    let ended = upgrade::carry(&mut socket.transport, early, granted, &shared.stop, reset).await;
+    match ended {
+        Ended::Whole => state.set(LINGER),
+        Ended::Failed => {
+            state.set(ABORTED);
+            state.set(CLOSE_DELIMITED);
+        }
+        Ended::Departed => return End::Departed,
+        Ended::Killed => {
+            state.set(ABORTED);
+            return End::Killed;
+        }
+    }
+    End::Done(Ok(()))
+}
+
+/// Waits until whoever took hyper's upgrade lets go of the transport: at the server's stop its reading side ends, and at the end of the
+/// period of grace it is cut.
+async fn handed_over<T: Transport, A>(handle: &WireHandle<T>, shared: &Shared<A>) -> End {
+    let mut seen = Stage::Run;
+    loop {
+        tokio::select! {
+            biased;
+            () = poll_fn(|cx| handle.poll_released(cx)) => return End::Done(Ok(())),
+            () = shared.stop.beyond(seen) => {}
+        }
+        seen = shared.stop.stage();
+        handle.tell(seen);
+        if seen == Stage::Kill {
+            return End::Killed;
+        }
     }
 }
 
@@ -133,7 +196,7 @@ async fn close<T: Transport, A>(
         End::Silent(Phase::Head) => {
             refusal = broken_lines(state, &shared.config).or(Some(Refusal::HeadTimeout));
         }
-        End::Silent(_) | End::Done(Ok(())) => {}
+        End::Silent(_) | End::Done(Ok(())) | End::Upgraded(..) | End::HandedOver => {}
         End::Done(Err(error)) if error.is_parse() => {
             // hyper knows no 505, takes large numbers for large heads, and says nothing to some heads.
             socket.retract_error();

@@ -3,11 +3,16 @@
 //! Rules of this room: small facts, set where they happen and read where they matter; all of them are used by one task, the
 //! atomics only make them sendable with it.
 
+use std::fmt;
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::head_watch::HeadWatch;
+use crate::stop::Stop;
+use crate::upgrade::Granted;
 
 /// What the connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +28,21 @@ pub(crate) enum Phase {
 }
 
 /// The facts of one connection.
-#[derive(Debug)]
 pub(crate) struct State {
     phase: AtomicU8,
     flags: AtomicU8,
     served: AtomicU32,
     in_flight: AtomicU32,
     head: Mutex<HeadWatch>,
+    stop: Arc<Stop>,
+    /// What was granted on HTTP/1.1, until hyper has let go.
+    granted: Mutex<Option<Granted>>,
+    /// The sessions of HTTP/2 that have not been polled yet.
+    sessions: Mutex<Vec<Task>>,
 }
+
+/// Something that the connection's own task carries beside hyper.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The response was aborted: the client must be able to tell.
 pub(crate) const ABORTED: u8 = 1;
@@ -38,15 +50,22 @@ pub(crate) const ABORTED: u8 = 1;
 pub(crate) const CLOSE_DELIMITED: u8 = 2;
 /// The client may still be sending: let it read its answer before the socket goes.
 pub(crate) const LINGER: u8 = 4;
+/// An answer waits until hyper can hand the transport over to whoever holds its upgrade.
+pub(crate) const HAND_OVER: u8 = 8;
+/// hyper can.
+pub(crate) const HANDED_OVER: u8 = 16;
 
 impl State {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(stop: Arc<Stop>) -> Self {
         Self {
             phase: AtomicU8::new(0),
             flags: AtomicU8::new(0),
             served: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             head: Mutex::new(HeadWatch::new()),
+            stop,
+            granted: Mutex::new(None),
+            sessions: Mutex::default(),
         }
     }
 
@@ -94,9 +113,42 @@ impl State {
         self.flags.load(Relaxed) & flag != 0
     }
 
+    pub(crate) fn stop(&self) -> &Arc<Stop> {
+        &self.stop
+    }
+
+    /// Keeps a session until hyper has let go of the transport.
+    pub(crate) fn grant(&self, granted: Granted) {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
+    }
+
+    pub(crate) fn take_granted(&self) -> Option<Granted> {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Leaves a session to the connection's task.
+    pub(crate) fn leave_session(&self, session: Task) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
+    pub(crate) fn take_sessions(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same facts, to be kept beyond the exchange.
+    pub(crate) fn begin_session(underway: &Underway) -> Underway {
+        underway.0.begin()
+    }
+
     #[inline]
     pub(crate) fn head(&self) -> MutexGuard<'_, HeadWatch> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("phase", &self.phase()).finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::sniff::Protocol;
 use super::state::{Phase, State};
+use crate::stop::Stage;
 
 /// What is gathered before hyper has to wait for the socket: the responses of a deep pipeline.
 const MOST_GATHERED: usize = 16 * 1024;
@@ -46,6 +47,19 @@ pub(crate) struct Gathering<T> {
     blocked: bool,
     /// The transport holds octets itself (TLS) and could not pass them on.
     unflushed: bool,
+    /// Nobody gathers for whoever took the transport over.
+    handed_over: Option<Box<HandedOver>>,
+}
+
+/// Where a transport stands that somebody took over by hyper's own upgrade.
+#[derive(Debug, Default)]
+struct HandedOver {
+    released: bool,
+    stage: Option<Stage>,
+    /// Who waits for the release.
+    owner: Option<Waker>,
+    /// Who waits in a read or a write.
+    waiting: [Option<Waker>; 2],
 }
 
 /// The connection's own end of the transport.
@@ -65,6 +79,7 @@ pub(crate) fn split<T>(
         written: 0,
         blocked: false,
         unflushed: false,
+        handed_over: None,
     }));
     (Wire { socket: Arc::clone(&socket), octets, protocol, state }, WireHandle(socket))
 }
@@ -73,6 +88,30 @@ impl<T> WireHandle<T> {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Gathering<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on nothing is gathered: hyper gives the transport away.
+    pub(crate) fn hand_over(&self) {
+        self.lock().handed_over = Some(Box::default());
+    }
+
+    /// Ready once the transport was let go of.
+    pub(crate) fn poll_released(&self, cx: &Context<'_>) -> Poll<()> {
+        match &mut self.lock().handed_over {
+            Some(handed_over) if !handed_over.released => {
+                handed_over.owner = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Tells whoever holds the transport that the server stops, or has stopped.
+    pub(crate) fn tell(&self, stage: Stage) {
+        if let Some(handed_over) = &mut self.lock().handed_over {
+            handed_over.stage = Some(stage);
+            handed_over.waiting.iter_mut().filter_map(Option::take).for_each(Waker::wake);
+        }
     }
 
     /// The transport itself, once hyper has let go of it.
@@ -134,6 +173,29 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
     }
 }
 
+impl<T> Drop for Wire<T> {
+    fn drop(&mut self) {
+        let owner = self.lock().handed_over.as_mut().and_then(|handed_over| {
+            handed_over.released = true;
+            handed_over.owner.take()
+        });
+        if let Some(owner) = owner {
+            owner.wake();
+        }
+    }
+}
+
+impl HandedOver {
+    /// Whether the server has stopped; whoever waits is woken when it does.
+    fn look(&mut self, which: usize, cx: &Context<'_>) -> io::Result<bool> {
+        self.waiting[which] = Some(cx.waker().clone());
+        match self.stage {
+            Some(Stage::Kill) => Err(io::ErrorKind::ConnectionAborted.into()),
+            stage => Ok(stage.is_some()),
+        }
+    }
+}
+
 impl<T> Wire<T> {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Gathering<T>> {
@@ -149,6 +211,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        if let Some(handed_over) = &mut self.lock().handed_over
+            && handed_over.look(0, cx)?
+        {
+            // The end of what the client sends is how it is told that the server stops.
+            return Poll::Ready(Ok(()));
+        }
         if self.octets.is_empty() {
             ready!(Pin::new(&mut self.lock().transport).poll_read(cx, buf))?;
         } else {
@@ -159,7 +227,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
             }
         }
         let octets = &buf.filled()[before..];
-        if octets.is_empty() || self.protocol == Protocol::Http2 {
+        if octets.is_empty()
+            || self.protocol == Protocol::Http2
+            || self.lock().handed_over.is_some()
+        {
             return Poll::Ready(Ok(()));
         }
         let of_a_head = self.state.head().feed(octets);
@@ -181,6 +252,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut socket = self.lock();
+        if let Some(handed_over) = &mut socket.handed_over {
+            handed_over.look(1, cx)?;
+            ready!(socket.poll_send(cx))?;
+            return Pin::new(&mut socket.transport).poll_write(cx, data);
+        }
         if data.len() >= LARGE_WRITE || socket.waiting() >= MOST_GATHERED {
             ready!(socket.poll_send(cx))?;
         }
@@ -201,6 +277,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     ) -> Poll<io::Result<usize>> {
         let length = data.iter().map(|slice| slice.len()).sum::<usize>();
         let mut socket = self.lock();
+        if let Some(handed_over) = &mut socket.handed_over {
+            handed_over.look(1, cx)?;
+            ready!(socket.poll_send(cx))?;
+            return Pin::new(&mut socket.transport).poll_write_vectored(cx, data);
+        }
         if length >= LARGE_WRITE || socket.waiting() >= MOST_GATHERED {
             ready!(socket.poll_send(cx))?;
         }
@@ -221,12 +302,21 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
 
     /// The connection sends what was gathered as soon as hyper's turn is over.
     #[inline]
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut socket = self.lock();
+        if socket.handed_over.is_some() {
+            return socket.poll_send(cx);
+        }
         Poll::Ready(Ok(()))
     }
 
     /// hyper has nothing more to say; what remains to be done is done by the connection.
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut socket = self.lock();
+        if socket.handed_over.is_some() {
+            ready!(socket.poll_send(cx))?;
+            return Pin::new(&mut socket.transport).poll_shutdown(cx);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -94,9 +94,9 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case {
         id: "connect-refused",
-        title: "CONNECT is answered 501 by a server without tunnels",
+        title: "CONNECT is answered 501",
         requirements: &["REQ-HTTP-21"],
-        needs: Need::Lack("upgrade"),
+        needs: Need::Nothing,
         talk: |talk| {
             talk.refused("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nX-Tag: {tag}\r\n\r\n", &[501])
                 .map(drop)
