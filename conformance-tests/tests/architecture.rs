@@ -36,7 +36,7 @@ const NEVER_BELOW_THE_CONTRACT: [&str; 7] =
     ["async-std", "axum", "hyper", "hyper-util", "smol", "tokio", "tower"];
 
 /// Rooms that take values and give values.
-const ROOMS_THAT_THINK: [&str; 24] = [
+const ROOMS_THAT_THINK: [&str; 27] = [
     "gateway-trait/src/environ/path.rs",
     "gateway-trait/src/environ/variables.rs",
     "gateway-trait/src/error.rs",
@@ -44,6 +44,8 @@ const ROOMS_THAT_THINK: [&str; 24] = [
     "gateway-trait/src/fields.rs",
     "gateway-trait/src/head.rs",
     "reference-server/src/arrival/proxy.rs",
+    "reference-server/src/access_log/escape.rs",
+    "reference-server/src/access_log/format.rs",
     "reference-server/src/config.rs",
     "reference-server/src/connection/chunked.rs",
     "reference-server/src/connection/head_watch.rs",
@@ -55,6 +57,7 @@ const ROOMS_THAT_THINK: [&str; 24] = [
     "reference-server/src/forwarded/rfc7239.rs",
     "reference-server/src/forwarded/trust.rs",
     "reference-server/src/forwarded/x_forwarded.rs",
+    "reference-server/src/observation/trace.rs",
     "reference-server/src/settings/file.rs",
     "reference-server/src/settings/mod.rs",
     "reference-server/src/settings/print.rs",

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::{DEFAULT_BIND, Error, ForwardedFields, TrustedProxies};
+use crate::{AccessLogFormat, DEFAULT_BIND, Error, ForwardedFields, TrustedProxies};
 
 /// Limits and times of the server; all on by default.
 ///
@@ -118,6 +118,18 @@ pub struct Config {
     ///
     /// X-Forwarded-For and X-Forwarded-Proto, which nearly all proxies write; most hand on a client's X-Forwarded-Host as it is.
     pub forwarded_fields: ForwardedFields,
+    /// Where a line for each exchange is written: a file, which is opened anew on SIGUSR1 and SIGHUP, or `-`, standard output.
+    ///
+    /// None, as gunicorn: a balancer in front has one already. What it costs is told in the benches.
+    pub access_log: Option<PathBuf>,
+    /// What such a line says.
+    ///
+    /// `combined`, which every reader of logs understands; nginx's default.
+    pub access_log_format: AccessLogFormat,
+    /// Where the admin listener answers: `/healthz`, `/readyz`, `/metrics`, and a page of the server's state.
+    ///
+    /// None: it tells strangers what they need not know. `127.0.0.1:9000` is a good place.
+    pub admin: Option<String>,
     /// What the command logs to standard error, in the form of `tracing`'s `EnvFilter`; a library leaves logging to its embedder.
     ///
     /// `info`: starts, stops and refusals; one line for each failure.
@@ -204,6 +216,9 @@ impl Default for Config {
             blocking_threads: 512,
             trusted_proxies: TrustedProxies::default(),
             forwarded_fields: ForwardedFields::default(),
+            access_log: None,
+            access_log_format: AccessLogFormat::default(),
+            admin: None,
             log: "info".to_owned(),
         }
     }

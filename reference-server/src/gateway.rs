@@ -29,6 +29,7 @@ use crate::connection::state::{CLOSE_DELIMITED, HAND_OVER, HANDED_OVER, LINGER, 
 use crate::environ;
 use crate::fault::{self, Refusal};
 use crate::forwarded::{self, ForwardedFields, TrustedProxies};
+use crate::observation::Observer;
 use crate::request_body::{self, Content};
 use crate::response_body::OutgoingBody;
 use crate::upgrade::{self, Granted};
@@ -42,6 +43,7 @@ pub(crate) struct Gateway<A> {
     pub(crate) target_bytes: usize,
     pub(crate) head_fields: usize,
     pub(crate) body_bytes: u64,
+    pub(crate) observer: Arc<Observer>,
     /// There where the peer is a trusted proxy.
     pub(crate) proxies: Option<Arc<Proxies>>,
 }
@@ -71,13 +73,17 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
             watch.parsed(length);
             verdict
         };
-        let underway = Some(self.state.begin());
+        let mut underway = self.state.begin();
+        underway.observation = self.observer.begin();
         let version = head.version;
         let label =
             Label { method: head.method.clone(), target: head.uri.path_and_query().cloned() };
         if let Err(refusal) = verdict {
             fault::log_refusal(refusal, &self.connection.peer);
-            let work = Work::Refused(refusal);
+            if let Some(seen) = &mut underway.observation {
+                seen.refused(&head.method, &head.uri, version, &head.headers, &self.connection);
+            }
+            let (work, underway) = (Work::Refused(refusal), Some(underway));
             return Answer { work, underway, label, version, content: None, on_upgrade: None };
         }
         // Where an upgrade is asked for, and only there, hyper has left its own.
@@ -98,6 +104,10 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         if let Some(offered) = offered {
             environ.set_upgrade(Some(offered));
         }
+        if let Some(seen) = &mut underway.observation {
+            seen.asked(&mut environ, self.proxies.is_some());
+        }
+        let underway = Some(underway);
         let exchange = Exchange::new(Arc::clone(&self.application), environ);
         Answer { work: Work::Exchange(exchange), underway, label, version, content, on_upgrade }
     }
@@ -182,6 +192,9 @@ impl Future for Answer {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let span =
+            this.underway.as_ref().and_then(|underway| underway.observation.as_ref()?.span());
+        let _entered = span.as_ref().map(tracing::Span::enter);
         let mut keeps = true;
         let mut response = match &mut this.work {
             Work::Refused(refusal) => {
@@ -237,7 +250,10 @@ impl Future for Answer {
             this.close_after(&mut response);
         }
         this.finish(&mut response);
-        let underway = this.underway.take().expect("an answer is given once");
+        let mut underway = this.underway.take().expect("an answer is given once");
+        if let Some(seen) = &mut underway.observation {
+            seen.answered(response.status().as_u16(), response.headers());
+        }
         // A body of one piece cannot fail, so nothing of it will be logged.
         let label = (!response.body().is_whole()).then(|| Box::new(this.label.clone()));
         let withheld = response.status() == StatusCode::NOT_MODIFIED

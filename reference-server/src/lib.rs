@@ -19,6 +19,8 @@
 //!
 //! The modules are declared in the order in which a request meets them.
 
+mod access_log;
+mod admin;
 mod command;
 mod config;
 mod error;
@@ -39,6 +41,7 @@ mod diagnosis;
 mod environ;
 mod forwarded;
 mod gateway;
+mod observation;
 mod request_body;
 mod upgrade;
 
@@ -50,11 +53,13 @@ pub mod demo;
 
 use rwgi::Application;
 
+pub use self::access_log::AccessLogFormat;
 pub use self::command::{command, read_options, start_log, with_options};
 pub use self::config::{ClientCertificate, Config, UnixMode};
 pub use self::error::{Error, Result};
 pub use self::forwarded::{ForwardedFields, TrustedProxies};
 pub use self::listener::Listener;
+pub use self::observation::{RequestId, TraceParent};
 pub use self::server::{DEFAULT_BIND, Running, Server};
 pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
 

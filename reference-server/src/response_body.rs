@@ -53,7 +53,14 @@ impl Body for OutgoingBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let span = self.underway.observation.as_ref().and_then(|seen| seen.span());
+        let _entered = span.as_ref().map(tracing::Span::enter);
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        if let Some(seen) = &mut self.underway.observation
+            && let Poll::Ready(Some(Ok(frame))) = &frame
+        {
+            seen.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
         if let Poll::Ready(Some(Err(error))) = &frame {
             self.underway.set(ABORTED);
             match &self.label {
@@ -80,6 +87,12 @@ impl Drop for OutgoingBody {
     fn drop(&mut self) {
         if self.content.as_ref().is_some_and(|content| !content.is_ended()) {
             self.underway.set(LINGER);
+        }
+        let whole = self.inner.is_end_stream();
+        if let Some(seen) = &mut self.underway.observation
+            && whole
+        {
+            seen.ended();
         }
     }
 }

@@ -14,6 +14,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use crate::access_log::AccessLog;
+use crate::admin::{self, Watched};
 use crate::arrival::{self, Layers};
 use crate::bind::{Bound, bind, inherited};
 use crate::blocking::BlockingThreads;
@@ -21,6 +23,7 @@ use crate::config::Config;
 use crate::connection::{self, Shared};
 use crate::gateway::Proxies;
 use crate::listener::{FiledUnixListener, Listener};
+use crate::observation::Observer;
 use crate::signals::{Signals, Told};
 use crate::stop::{Stage, Stop};
 use crate::{Error, Result, tls};
@@ -29,7 +32,7 @@ use crate::{Error, Result, tls};
 pub const DEFAULT_BIND: &str = "127.0.0.1:8000";
 
 /// What `SERVER_SOFTWARE` says.
-const SOFTWARE: &str = concat!("rwgi-server/", env!("CARGO_PKG_VERSION"));
+pub(crate) const SOFTWARE: &str = concat!("rwgi-server/", env!("CARGO_PKG_VERSION"));
 
 /// A server for one application; see [`serve`](crate::serve) for the short way.
 ///
@@ -51,6 +54,7 @@ pub struct Server<A> {
     config: Config,
     binds: Vec<String>,
     inherited: Vec<Bound>,
+    announced: bool,
 }
 
 impl<A: Application> Server<A> {
@@ -61,6 +65,7 @@ impl<A: Application> Server<A> {
             config: Config::default(),
             binds: Vec::new(),
             inherited: Vec::new(),
+            announced: true,
         }
     }
 
@@ -82,7 +87,13 @@ impl<A: Application> Server<A> {
         self
     }
 
-    /// Serves until SIGTERM or ctrl-c, then drains.
+    /// Where it listens is not logged: somebody else says it.
+    pub(crate) fn unannounced(mut self) -> Self {
+        self.announced = false;
+        self
+    }
+
+    /// Serves until SIGTERM or ctrl-c, then drains. SIGUSR1 and SIGHUP open the access log anew.
     ///
     /// # Errors
     /// Bad configuration, an address that cannot be listened on, a failed startup; exchanges that outlasted the period of
@@ -97,8 +108,12 @@ impl<A: Application> Server<A> {
         loop {
             match signals.next().await {
                 Told::Stop => break,
-                // What is wrong has been logged, and what was there is kept.
-                Told::Reload => drop(running.reload()),
+                Told::Reload => {
+                    // What is wrong has been logged, and what was there is kept.
+                    drop(running.reload());
+                    running.reopen_logs();
+                }
+                Told::Reopen => running.reopen_logs(),
             }
         }
         tracing::info!("stopping: exchanges under way may end");
@@ -118,7 +133,9 @@ impl<A: Application> Server<A> {
     pub async fn start(mut self) -> Result<Running> {
         self.config.check()?;
         let tls = self.open_tls()?;
-        self.inherit()?;
+        if self.announced {
+            self.inherit()?;
+        }
         let mut bound = std::mem::take(&mut self.inherited);
         let binds = if self.binds.is_empty() { &self.config.bind } else { &self.binds };
         // What a supervisor left open is meant; the default only stands in where nothing was said.
@@ -186,13 +203,28 @@ impl<A: Application> Server<A> {
     /// Starts the application.
     async fn live(self, endpoints: Vec<Endpoint>, tls: Option<Arc<tls::Store>>) -> Result<Life<A>> {
         let server = Arc::new(server_info(&self.config, endpoints.clone()));
+        let log = match &self.config.access_log {
+            Some(path) => Some(AccessLog::open(path, &self.config.access_log_format)?),
+            None => None,
+        };
+        let observer = Arc::new(Observer::new(self.config.admin.is_some(), log));
+        let stop = Arc::new(Stop::new());
+        let watched = Watched {
+            observer: Arc::clone(&observer),
+            stop: Arc::clone(&stop),
+            endpoints: endpoints.clone(),
+            started: std::time::SystemTime::now(),
+        };
+        // Before the application starts: whoever asks meanwhile hears that it is not ready yet.
+        let admin = admin::start(&self.config, watched).await?;
         startup(&self.application, &server).await?;
         let mut server_http2 = ServerInfo::clone(&server);
         server_http2.capabilities.response_trailers = true;
         let shared = Arc::new(Shared {
             http1: connection::http1::builder(&self.config),
             application: Arc::clone(&self.application),
-            stop: Arc::new(Stop::new()),
+            stop,
+            observer: Arc::clone(&observer),
             server,
             server_http2: Arc::new(server_http2),
             proxies: Arc::new(Proxies {
@@ -206,7 +238,8 @@ impl<A: Application> Server<A> {
         if let Some(tls) = &tls {
             doors.spawn(tls::watch(Arc::clone(tls), Arc::clone(&shared.stop)));
         }
-        Ok(Life { shared, doors, tasks, room, tls, endpoints })
+        let announced = self.announced;
+        Ok(Life { shared, doors, tasks, room, tls, endpoints, admin, announced })
     }
 }
 
@@ -320,6 +353,8 @@ async fn accept<L: Listener, A: Application, S: Future<Output = ()> + Send + 'st
 /// Dropping it does not stop the server; [`stop`](Self::stop) does.
 pub struct Running {
     endpoints: Vec<Endpoint>,
+    admin_address: Option<SocketAddr>,
+    observer: Arc<Observer>,
     life: Box<dyn Stoppable>,
 }
 
@@ -345,6 +380,16 @@ impl Running {
     /// Whether new clients are welcome: true until the server is told to stop. What a readiness probe asks.
     pub fn is_ready(&self) -> bool {
         self.life.is_ready()
+    }
+
+    /// Where the admin listener answers, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Opens the access log anew, for whoever has moved its file away.
+    pub fn reopen_logs(&self) {
+        self.observer.reopen_log();
     }
 
     /// Stops: nothing new is accepted, exchanges under way may end within the period of grace, then the application's
@@ -381,6 +426,8 @@ struct Life<A> {
     room: Arc<Semaphore>,
     tls: Option<Arc<tls::Store>>,
     endpoints: Vec<Endpoint>,
+    admin: Option<Running>,
+    announced: bool,
 }
 
 impl<A: Application> Life<A> {
@@ -408,12 +455,18 @@ impl<A: Application> Life<A> {
 
     fn run(self) -> Running {
         let endpoints = self.endpoints.clone();
-        for endpoint in &endpoints {
+        for endpoint in endpoints.iter().filter(|_| self.announced) {
             tracing::info!(%endpoint, "listening");
         }
-        Running { endpoints, life: Box::new(self) }
+        let admin_address = self.admin.as_ref().and_then(Running::address);
+        let observer = Arc::clone(&self.shared.observer);
+        observer.serve();
+        Running { endpoints, admin_address, observer, life: Box::new(self) }
     }
 }
+
+/// A page of numbers takes no longer.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Hides the application's type from whoever holds a running server.
 trait Stoppable: Send + Sync {
@@ -439,7 +492,7 @@ impl<A: Application> Stoppable for Life<A> {
         grace: Option<Duration>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>> {
         Box::pin(async move {
-            let Self { shared, tasks, doors, .. } = *self;
+            let Self { shared, tasks, doors, admin, .. } = *self;
             shared.stop.advance(Stage::Drain);
             let grace = grace.unwrap_or(shared.config.grace);
             let mut result = Ok(());
@@ -459,6 +512,15 @@ impl<A: Application> Stoppable for Life<A> {
             let application = Arc::clone(&shared.application);
             if let Err(panic) = tokio::spawn(async move { application.shutdown().await }).await {
                 tracing::error!(%panic, "the application's shutdown panicked");
+            }
+            // To the end somebody may ask whether the server is still there.
+            if let Some(admin) = admin
+                && admin.stop_within(ADMIN_GRACE).await.is_err()
+            {
+                tracing::debug!("whoever asked the admin listener had no answer in time");
+            }
+            if let Some(log) = shared.observer.log() {
+                log.flush().await;
             }
             result
         })

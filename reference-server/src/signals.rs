@@ -11,14 +11,16 @@ use crate::{Error, Result};
 pub(crate) enum Told {
     Stop,
     Reload,
+    Reopen,
 }
 
-/// SIGTERM, SIGINT and SIGHUP.
+/// SIGTERM, SIGINT, SIGHUP, and SIGUSR1, by which nginx opens its logs anew.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    user: Signal,
 }
 
 impl Signals {
@@ -30,6 +32,7 @@ impl Signals {
             terminate: take(SignalKind::terminate())?,
             interrupt: take(SignalKind::interrupt())?,
             hang_up: take(SignalKind::hangup())?,
+            user: take(SignalKind::user_defined1())?,
         })
     }
 
@@ -39,6 +42,7 @@ impl Signals {
             _ = self.terminate.recv() => Told::Stop,
             _ = self.interrupt.recv() => Told::Stop,
             _ = self.hang_up.recv() => Told::Reload,
+            _ = self.user.recv() => Told::Reopen,
         }
     }
 

@@ -4,13 +4,16 @@
 //! settings' table and nowhere here; a problem goes to standard error and into the exit code (2: how the command was called; 1: all else).
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
+use std::net::TcpStream;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches};
 use rwgi::Application;
 use tracing_subscriber::EnvFilter;
 
+use crate::admin::Status;
 use crate::config::Config;
 use crate::settings::table::TABLE;
 use crate::settings::{Settings, Sources, settle};
@@ -43,6 +46,7 @@ pub fn command<A: Application>(application: A) -> ExitCode {
     };
     match name {
         "check" => check(&settings),
+        "status" => status(&settings),
         "config" => config(&settings, matches.get_flag("toml")),
         _ => serve(application, &settings),
     }
@@ -63,6 +67,10 @@ fn line() -> clap::Command {
     with_options(line).subcommand(
         clap::Command::new("check")
             .about("Checks flags, environment and file: every problem at once, with its place and what would be right"),
+    )
+    .subcommand(
+        clap::Command::new("status")
+            .about("Prints the state of a running server, as its admin listener (--admin) tells it"),
     )
     .subcommand(
         clap::Command::new("config")
@@ -199,6 +207,42 @@ fn config(settings: &Settings, toml: bool) -> ExitCode {
     }
     if settings.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+fn status(settings: &Settings) -> ExitCode {
+    let Some(address) = &settings.config.admin else {
+        return failed(&Error::config(
+            "where is the admin listener? say it as --admin 127.0.0.1:9000, and start the server with the same",
+        ));
+    };
+    match ask(address) {
+        Ok(status) => {
+            print(&status.text());
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&Error::runtime(&format!("the admin listener at {address}"), error)),
+    }
+}
+
+/// Asks a running server for its state.
+fn ask(address: &str) -> std::io::Result<Status> {
+    let odd = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    write!(stream, "GET /status.json HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(MOST_OF_AN_ANSWER).read_to_end(&mut answer)?;
+    let body = memchr::memmem::find(&answer, b"\r\n\r\n").map(|end| &answer[end + 4..]);
+    match body {
+        Some(body) if answer.starts_with(b"HTTP/1.") => {
+            serde_json::from_slice(body).map_err(|_| odd("it is no admin listener of RWGI"))
+        }
+        _ => Err(odd("it does not speak HTTP")),
+    }
+}
+
+/// An admin listener that says nothing for so long is gone.
+const ANSWER: Duration = Duration::from_secs(10);
+const MOST_OF_AN_ANSWER: u64 = 1024 * 1024;
 
 /// Prints; that nobody reads on (`rwgi config | head`) is no failure.
 fn print(text: &str) {

@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::diagnosis::diagnose;
 use crate::fault::{self, Refusal};
 use crate::gateway::{Gateway, Proxies};
+use crate::observation::Observer;
 use crate::stop::{Stage, Stop};
 use crate::transport::Transport;
 use crate::upgrade::{self, Ended, Granted};
@@ -45,6 +46,7 @@ pub(crate) struct Shared<A> {
     /// The server as applications on HTTP/2 see it: it can do a little more there.
     pub(crate) server_http2: Arc<ServerInfo>,
     pub(crate) stop: Arc<Stop>,
+    pub(crate) observer: Arc<Observer>,
     pub(crate) proxies: Arc<Proxies>,
 }
 
@@ -76,6 +78,7 @@ impl End {
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared: Arc<Shared<A>>) {
+    let _open = shared.observer.connection();
     let Some((protocol, octets)) = sniff(&mut transport, &shared).await else { return };
     let server = match protocol {
         Protocol::Http1 => &shared.server,
@@ -97,6 +100,7 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
         target_bytes: shared.config.target_bytes,
         head_fields: shared.config.head_fields,
         body_bytes: shared.config.body_bytes,
+        observer: Arc::clone(&shared.observer),
         proxies: Some(&shared.proxies)
             .filter(|proxies| proxies.trusted.trusts(&connection.peer))
             .map(Arc::clone),
@@ -214,6 +218,7 @@ async fn close<T: Transport, A>(
     }
     if let Some(refusal) = refusal {
         fault::log_refusal(refusal, &connection.peer);
+        shared.observer.refuse(refusal.status().as_u16(), connection);
         socket.add(&fault::closing_octets(refusal.status(), std::time::SystemTime::now()));
         state.set(LINGER);
     }

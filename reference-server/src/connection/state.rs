@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::head_watch::HeadWatch;
+use crate::observation::Observation;
 use crate::stop::Stop;
 use crate::upgrade::Granted;
 
@@ -90,7 +91,7 @@ impl State {
         self.enter(Phase::Busy);
         self.served.store(self.served().wrapping_add(1), Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
-        Underway(Arc::clone(self))
+        Underway { state: Arc::clone(self), observation: None }
     }
 
     /// Content has come that an exchange left behind: the client is not silent.
@@ -137,7 +138,7 @@ impl State {
 
     /// The same facts, to be kept beyond the exchange.
     pub(crate) fn begin_session(underway: &Underway) -> Underway {
-        underway.0.begin()
+        underway.state.begin()
     }
 
     #[inline]
@@ -154,22 +155,26 @@ impl fmt::Debug for State {
 
 /// An exchange that is under way; the drop of the last one leaves the connection idle.
 #[derive(Debug)]
-pub(crate) struct Underway(Arc<State>);
+pub(crate) struct Underway {
+    state: Arc<State>,
+    /// There where somebody wants to know of the exchange; told when this is dropped.
+    pub(crate) observation: Option<Box<Observation>>,
+}
 
 impl Deref for Underway {
     type Target = State;
 
     #[inline]
     fn deref(&self) -> &State {
-        &self.0
+        &self.state
     }
 }
 
 impl Drop for Underway {
     #[inline]
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
-            self.0.enter(Phase::Idle);
+        if self.state.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.state.enter(Phase::Idle);
         }
     }
 }

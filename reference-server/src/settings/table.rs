@@ -100,6 +100,9 @@ pub(crate) static TABLE: &[Setting] = &[
     setting(TIME, "linger", "TIME", "How long a closing connection reads on, so that the client can read its answer", |c| Slot::Time(&mut c.linger)),
     setting(TIME, "grace", "TIME", "How long exchanges may go on after the server was told to stop", |c| Slot::Time(&mut c.grace)),
 
+    setting(SEEING, "access_log", "FILE", "A line for each exchange: a file, `-` for standard output, or off", |c| Slot::MaybePath(&mut c.access_log)),
+    setting(SEEING, "access_log_format", "FORMAT", "common, combined, json, or gunicorn's atoms as in \"%(h)s %(r)s %(s)s\"", |c| Slot::Own(&mut c.access_log_format)),
+    setting(SEEING, "admin", "ADDRESS", "Where /healthz, /readyz, /metrics and the status page answer, or off", |c| Slot::MaybeText(&mut c.admin)),
     setting(SEEING, "log", "FILTER", "What is logged to standard error: error, warn, info, debug, trace, or target=level,…", |c| Slot::Text(&mut c.log)),
 ];
 

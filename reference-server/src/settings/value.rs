@@ -52,7 +52,6 @@ pub(crate) enum Slot<'a> {
     /// Any text.
     Text(&'a mut String),
     /// Any text, or `off`.
-    #[allow(dead_code, reason = "for options to come")]
     MaybeText(&'a mut Option<String>),
     /// A path, or `off`.
     MaybePath(&'a mut Option<PathBuf>),

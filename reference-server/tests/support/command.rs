@@ -36,8 +36,14 @@ pub fn command() -> Command {
 impl Rwgi {
     /// Starts it on a free port and waits until it says where.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts it with these flags as well.
+    pub async fn start_with(flags: &[&str]) -> Self {
         let mut child = command()
             .args(["--bind", "127.0.0.1:0"])
+            .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

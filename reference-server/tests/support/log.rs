@@ -24,6 +24,19 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
+    /// Begins to listen to the end of spans as well.
+    pub fn listen_to_spans() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(log.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
     /// Takes the lines so far that say anything of `what`.
     pub fn take(&self, what: &str) -> Vec<String> {
         let octets = std::mem::take(&mut *self.0.lock().unwrap());
