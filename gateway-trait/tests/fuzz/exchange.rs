@@ -8,6 +8,7 @@
 //! what a call gives, what a poll gives, who is woken, what the callbacks hear, and that nothing stays behind.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
@@ -56,6 +57,7 @@ pub(crate) fn play(octets: &[u8]) {
     check_wakes(&hands, &server, &elsewhere);
     let hands = std::mem::take(&mut *hands.lock().unwrap());
     let model = hands.model.as_ref().unwrap();
+    assert_eq!(server.informed.load(SeqCst), hands.informed, "{model:?}");
     let told = log.all();
     assert_eq!(told.len(), hands.callbacks, "each callback once: {model:?}");
     for outcome in told {
@@ -91,6 +93,8 @@ struct Server {
     waits: Option<usize>,
     /// The application was told to do something at the next poll, and it is not the exchange that says so.
     called: bool,
+    /// How often it heard an informational response.
+    informed: Arc<AtomicUsize>,
 }
 
 enum Half {
@@ -126,10 +130,22 @@ impl Server {
                 .await
             }
         };
+        let informed = Arc::new(AtomicUsize::new(0));
+        let heard = Arc::clone(&informed);
         let method = if is_head { Method::HEAD } else { Method::GET };
-        let exchange = Exchange::new(Arc::new(application), capable(method))
-            .on_informational(|status, _| assert_eq!(status, 103));
-        Self { half: Half::Head(exchange), poller: Poller::new(), waits: None, called: false }
+        let exchange = Exchange::new(Arc::new(application), capable(method)).on_informational(
+            move |status, _| {
+                assert_eq!(status, 103);
+                heard.fetch_add(1, SeqCst);
+            },
+        );
+        Self {
+            half: Half::Head(exchange),
+            poller: Poller::new(),
+            waits: None,
+            called: false,
+            informed,
+        }
     }
 
     fn poll(&mut self, hands: &Mutex<Hands>) {

@@ -99,6 +99,7 @@ pub(crate) struct Hands {
     pub(crate) waits: Option<usize>,
     written: usize,
     pub(crate) callbacks: usize,
+    pub(crate) informed: usize,
 }
 
 pub(crate) enum Returns {
@@ -232,6 +233,7 @@ impl Hands {
                 if let Some(token) = &mut self.token {
                     let given = token.inform(status(103), ());
                     assert_eq!(given.is_ok(), model.is_open(), "{model:?}");
+                    self.informed += usize::from(given.is_ok());
                 }
             }
         }
