@@ -60,7 +60,28 @@ fn total(contestant: &Contestant, route: Route, requests: u64, folder: &Path) ->
     }
     server.wait_for_rest()?;
     server.stop()?;
-    let text = fs::read_to_string(&profile)?;
+    read_total(&profile)
+}
+
+/// Instructions of a program that ends by itself, such as an example that does something so often.
+///
+/// # Errors
+/// The program fails, or callgrind does.
+pub fn of_program(program: &Path, arguments: &[&str], profile: &Path) -> Result<u64> {
+    let status = Command::new("valgrind")
+        .args(["--quiet", "--tool=callgrind"])
+        .arg(format!("--callgrind-out-file={}", profile.display()))
+        .arg(program)
+        .args(arguments)
+        .status()?;
+    if !status.success() {
+        return Err(format!("{} {}: {status}", program.display(), arguments.join(" ")).into());
+    }
+    read_total(profile)
+}
+
+fn read_total(profile: &Path) -> Result<u64> {
+    let text = fs::read_to_string(profile)?;
     text.lines()
         .find_map(|line| line.strip_prefix("totals:").or(line.strip_prefix("summary:")))
         .and_then(|rest| rest.split_whitespace().next()?.parse().ok())

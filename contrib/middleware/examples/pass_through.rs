@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Two runs with a different number of requests, one taken from the other, leave the start out; what `none` costs is the environ, the
-//! exchange and the application.
+//! exchange and the application. `pass_through list` names the stacks. The tool `middleware` of `benches` does all of this.
 
 use std::future::poll_fn;
 use std::hint::black_box;
@@ -24,6 +24,24 @@ use rwgi_middleware::{
 async fn hello(_: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
     start_response.respond(StatusCode::OK, [("content-type", "image/png")], "Hello, World!")
 }
+
+/// The stacks, by name.
+const STACKS: [&str; 14] = [
+    "none",
+    "cors",
+    "security-headers",
+    "request-ids",
+    "allowed-hosts",
+    "compression",
+    "conditional-get",
+    "error-pages",
+    "timeout",
+    "body-limit",
+    "method-override",
+    "jsonp",
+    "url-map",
+    "five",
+];
 
 fn stack(name: &str) -> Result<SharedApplication, BoxError> {
     let settings = Settings::new()
@@ -68,6 +86,10 @@ async fn ask(application: &Arc<impl Application>) -> rwgi::Result<()> {
 fn main() -> Result<(), BoxError> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "five".to_owned());
+    if name == "list" {
+        println!("{}", STACKS.join("\n"));
+        return Ok(());
+    }
     let requests: u32 = arguments.next().as_deref().unwrap_or("1000").parse()?;
     let application = Arc::new(stack(&name)?);
     for _ in 0..requests {
