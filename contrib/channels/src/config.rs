@@ -1,0 +1,61 @@
+//! What a layer holds and for how long.
+
+use std::time::Duration;
+
+use crate::name::fits;
+use crate::{Error, Result};
+
+/// The limits of a layer; the defaults are those of the specification of Channels.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How old a message may become before somebody receives it; 60 seconds.
+    pub expiry: Duration,
+    /// How long a channel stays in a group without being added again; a day, which is longer than a connection should live.
+    pub group_expiry: Duration,
+    /// How many messages a channel holds; 100.
+    pub capacity: usize,
+    /// How many bytes a message has at most; 1 MiB, which the specification asks a layer to take.
+    pub message_bytes: usize,
+    /// Other capacities, for channels whose name fits a pattern: see [`capacity_for`](Self::capacity_for).
+    pub capacities: Vec<(String, usize)>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            expiry: Duration::from_secs(60),
+            group_expiry: Duration::from_secs(86_400),
+            capacity: 100,
+            message_bytes: 1 << 20,
+            capacities: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Gives channels whose name fits a pattern another capacity; `*` stands for any characters, `?` for one. The first that fits counts.
+    ///
+    /// ```
+    /// use rwgi_channels::Config;
+    /// let config = Config::default().capacity_for("http.request*", 200);
+    /// assert_eq!(config.capacity_of("http.request.body"), 200);
+    /// assert_eq!(config.capacity_of("chat"), 100);
+    /// ```
+    pub fn capacity_for(mut self, pattern: &str, capacity: usize) -> Self {
+        self.capacities.push((pattern.to_owned(), capacity));
+        self
+    }
+
+    /// How many messages this channel holds.
+    pub fn capacity_of(&self, channel: &str) -> usize {
+        let special = self.capacities.iter().find(|(pattern, _)| fits(pattern, channel));
+        special.map_or(self.capacity, |(_, capacity)| *capacity)
+    }
+
+    pub(crate) fn check_length(&self, length: usize) -> Result<()> {
+        if length > self.message_bytes {
+            return Err(Error::MessageTooLarge { length, limit: self.message_bytes });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! Redis dies, freezes, or cuts its connections: nothing hangs, receivers hear of the gap, and everything is as before by itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rwgi_channels::{ChannelLayer, Error, Gap, Missed, Received, Redis, RedisConfig};
+
+use crate::processes::admin;
+use crate::redis_server::{RedisServer, within};
+
+/// Two processes with a member each, one of which sends without pause.
+struct Scene {
+    sender: Arc<Redis>,
+    receiver: Arc<Redis>,
+    channel: String,
+    load: tokio::task::JoinHandle<()>,
+}
+
+impl Scene {
+    async fn new(server: &RedisServer) -> Self {
+        let connect = || async {
+            let config = RedisConfig {
+                timeout: Duration::from_millis(500),
+                retry_at_most: Duration::from_millis(200),
+                ..RedisConfig::new(server.url())
+            };
+            Arc::new(Redis::connect(config).await.unwrap())
+        };
+        let (sender, receiver) = (connect().await, connect().await);
+        let channel = receiver.new_channel("test").await.unwrap();
+        receiver.group_add("room", &channel).await.unwrap();
+        let load = {
+            let sender = Arc::clone(&sender);
+            tokio::spawn(async move {
+                loop {
+                    let _ = sender.group_send("room", Bytes::from("load")).await;
+                    let _ = sender.send("work", Bytes::from("load")).await;
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        Self { sender, receiver, channel, load }
+    }
+
+    async fn next(&self) -> Received {
+        within("something to receive", self.receiver.receive(&self.channel)).await.unwrap()
+    }
+
+    async fn hears_load(&self) {
+        while self.next().await != Received::Message(Bytes::from("load")) {}
+    }
+
+    async fn hears_of_a_gap(&self) {
+        loop {
+            if let Received::Gap(Gap { reason: Missed::Disconnected, .. }) = self.next().await {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.load.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_killed_and_started_again_under_load() {
+    let Some(mut server) = RedisServer::start().await else { return };
+    let scene = Scene::new(&server).await;
+    scene.hears_load().await;
+    server.kill().await;
+    // While it is away every call ends, and says why.
+    for _ in 0..3 {
+        let started = Instant::now();
+        let error = scene.sender.group_send("room", Bytes::from("x")).await.unwrap_err();
+        assert!(matches!(error, Error::Unavailable(_)), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(20), "it hung");
+        let own = scene.receiver.new_channel("test").await.unwrap();
+        assert!(scene.receiver.group_add("room", &own).await.is_err());
+    }
+    server.run().await;
+    let started = Instant::now();
+    scene.hears_of_a_gap().await;
+    // The members are members again, although the new server knew of none.
+    scene.hears_load().await;
+    println!("the next message came {:?} after Redis was back", started.elapsed());
+    assert_eq!(scene.sender.groups().await.unwrap(), ["room"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_cut_under_load() {
+    let Some(server) = RedisServer::start().await else { return };
+    let scene = Scene::new(&server).await;
+    for kind in ["pubsub", "normal"] {
+        scene.hears_load().await;
+        let cut: u64 = admin(&server, &["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]).await;
+        assert!(cut >= 2, "{cut}");
+        let started = Instant::now();
+        scene.hears_of_a_gap().await;
+        scene.hears_load().await;
+        println!("the next message came {:?} after {kind} connections were cut", started.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_frozen_holds_up_nobody() {
+    let Some(server) = RedisServer::start().await else { return };
+    let scene = Scene::new(&server).await;
+    scene.hears_load().await;
+    let signal = async |name: &str| {
+        let pid = server.pid().to_string();
+        let sent = tokio::process::Command::new("kill").args([name, &pid]).status().await.unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP").await;
+    let calls = async {
+        let error = scene.sender.group_send("room", Bytes::from("x")).await.unwrap_err();
+        assert!(matches!(error, Error::Unavailable(_)), "{error}");
+        assert!(scene.sender.send("work", Bytes::from("x")).await.is_err());
+        assert!(scene.sender.groups().await.is_err());
+    };
+    within("the calls to end", calls).await;
+    signal("-CONT").await;
+    scene.hears_load().await;
+}
+
+#[tokio::test]
+async fn a_wait_for_a_list_survives_a_new_server() {
+    let Some(mut server) = RedisServer::start().await else { return };
+    let config = RedisConfig {
+        timeout: Duration::from_millis(300),
+        retry_at_most: Duration::from_millis(100),
+        ..RedisConfig::new(server.url())
+    };
+    let layer = Arc::new(Redis::connect(config).await.unwrap());
+    let waits = {
+        let layer = Arc::clone(&layer);
+        tokio::spawn(async move {
+            loop {
+                if let Received::Message(message) = layer.receive("work").await.unwrap() {
+                    return message;
+                }
+            }
+        })
+    };
+    server.kill().await;
+    server.run().await;
+    within("the layer", async {
+        while layer.send("work", Bytes::from("after")).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(within("the message", waits).await.unwrap(), "after");
+}
