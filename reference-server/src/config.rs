@@ -56,6 +56,11 @@ pub struct Config {
     ///
     /// 60 s. nginx: 75 s; gunicorn: 2 s; Node: 5 s. Behind a balancer set it above the balancer's own idle time.
     pub idle_timeout: Duration,
+    /// How long the server serves on after it was told to stop, while it says to whoever asks that it is not ready.
+    ///
+    /// 0: nobody may be asking. Behind a balancer that asks: a little more than its interval times its threshold; Kubernetes' `preStop`
+    /// sleeps are this.
+    pub announce: Duration,
     /// How long exchanges may go on after the server was told to stop; what is left is aborted.
     ///
     /// 30 s: Kubernetes' period of grace, gunicorn's and actix-web's.
@@ -201,6 +206,7 @@ impl Default for Config {
             first_byte_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            announce: Duration::ZERO,
             grace: Duration::from_secs(30),
             linger: Duration::from_secs(2),
             connections: 10_000,

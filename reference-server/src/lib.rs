@@ -28,6 +28,7 @@ mod server;
 mod settings;
 mod signals;
 mod stop;
+mod supervisor;
 
 mod bind;
 mod listener;
@@ -60,7 +61,7 @@ pub use self::error::{Error, Result};
 pub use self::forwarded::{ForwardedFields, TrustedProxies};
 pub use self::listener::Listener;
 pub use self::observation::{RequestId, TraceParent};
-pub use self::server::{DEFAULT_BIND, Running, Server};
+pub use self::server::{DEFAULT_BIND, Readiness, Running, Server};
 pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
 
 /// Serves `application` until SIGTERM or ctrl-c; blocks. Settings come from the environment (`RWGI_BIND`, and `RWGI_…` for each field

@@ -26,7 +26,7 @@ use crate::listener::{FiledUnixListener, Listener};
 use crate::observation::Observer;
 use crate::signals::{Signals, Told};
 use crate::stop::{Stage, Stop};
-use crate::{Error, Result, tls};
+use crate::{Error, Result, supervisor, tls};
 
 /// Where a server listens when nobody says: this machine only, port 8000, as `manage.py runserver`.
 pub const DEFAULT_BIND: &str = "127.0.0.1:8000";
@@ -93,7 +93,9 @@ impl<A: Application> Server<A> {
         self
     }
 
-    /// Serves until SIGTERM or ctrl-c, then drains. SIGUSR1 and SIGHUP open the access log anew.
+    /// Serves until SIGTERM or ctrl-c, then drains. SIGHUP has certificates and keys read again; SIGUSR1 and SIGHUP open the access log
+    /// anew. A supervisor (systemd) is told that the server is ready, reloads, stops and is alive, where it wants to know
+    /// (`NOTIFY_SOCKET`, `WATCHDOG_USEC`).
     ///
     /// # Errors
     /// Bad configuration, an address that cannot be listened on, a failed startup; exchanges that outlasted the period of
@@ -105,21 +107,31 @@ impl<A: Application> Server<A> {
         // Taken over before anything is announced, so that no signal after the announcement ends the process the hard way.
         let mut signals = Signals::new()?;
         let running = self.start().await?;
-        loop {
-            match signals.next().await {
-                Told::Stop => break,
-                Told::Reload => {
-                    // What is wrong has been logged, and what was there is kept.
-                    drop(running.reload());
-                    running.reopen_logs();
+        supervisor::ready();
+        let live = async {
+            loop {
+                match signals.next().await {
+                    Told::Stop => break,
+                    Told::Reload => {
+                        supervisor::reloading();
+                        // What is wrong has been logged, and what was there is kept.
+                        drop(running.reload());
+                        running.reopen_logs();
+                        supervisor::ready();
+                    }
+                    Told::Reopen => running.reopen_logs(),
                 }
-                Told::Reopen => running.reopen_logs(),
             }
-        }
-        tracing::info!("stopping: exchanges under way may end");
+            supervisor::stopping();
+            tracing::info!("stopping: exchanges under way may end");
+            tokio::select! {
+                stopped = running.stop() => stopped,
+                () = signals.stop() => Err(Error::forced()),
+            }
+        };
         tokio::select! {
-            stopped = running.stop() => stopped,
-            () = signals.stop() => Err(Error::forced()),
+            ended = live => ended,
+            never = supervisor::alive() => match never {},
         }
     }
 
@@ -377,9 +389,9 @@ impl Running {
         self.life.reload()
     }
 
-    /// Whether new clients are welcome: true until the server is told to stop. What a readiness probe asks.
-    pub fn is_ready(&self) -> bool {
-        self.life.is_ready()
+    /// What a readiness probe asks, also after the server was told to stop.
+    pub fn readiness(&self) -> Readiness {
+        self.life.readiness()
     }
 
     /// Where the admin listener answers, if there is one.
@@ -413,6 +425,17 @@ impl Running {
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
+}
+
+/// Whether a server wants new clients.
+#[derive(Clone, Debug)]
+pub struct Readiness(Arc<Stop>);
+
+impl Readiness {
+    /// True until the server is told to stop.
+    pub fn is_ready(&self) -> bool {
+        self.0.is_ready()
     }
 }
 
@@ -470,7 +493,7 @@ const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Hides the application's type from whoever holds a running server.
 trait Stoppable: Send + Sync {
-    fn is_ready(&self) -> bool;
+    fn readiness(&self) -> Readiness;
     fn reload(&self) -> Result<()>;
     fn stop(
         self: Box<Self>,
@@ -479,8 +502,8 @@ trait Stoppable: Send + Sync {
 }
 
 impl<A: Application> Stoppable for Life<A> {
-    fn is_ready(&self) -> bool {
-        self.shared.stop.is_ready()
+    fn readiness(&self) -> Readiness {
+        Readiness(Arc::clone(&self.shared.stop))
     }
 
     fn reload(&self) -> Result<()> {
@@ -493,6 +516,10 @@ impl<A: Application> Stoppable for Life<A> {
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>> {
         Box::pin(async move {
             let Self { shared, tasks, doors, admin, .. } = *self;
+            if !shared.config.announce.is_zero() {
+                shared.stop.advance(Stage::Announce);
+                tokio::time::sleep(shared.config.announce).await;
+            }
             shared.stop.advance(Stage::Drain);
             let grace = grace.unwrap_or(shared.config.grace);
             let mut result = Ok(());

@@ -266,3 +266,30 @@ async fn without_a_word_in_the_configuration_nobody_is_believed() {
     assert_eq!(response.text(), "127.0.0.1 http://a/ 127.0.0.1 http");
     server.stop().await.unwrap();
 }
+
+// Evidence: REQ-ENV-16, REQ-ENV-17
+#[tokio::test]
+async fn haproxy_names_the_client_in_a_proxy_header() {
+    let Some(program) = installed(&HAPROXY) else { return };
+    for (number, option) in
+        ["send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c,unique-id"]
+            .into_iter()
+            .enumerate()
+    {
+        for unix in [false, true] {
+            let folder = folder(&format!("haproxy-header-{number}-{unix}"));
+            let socket = folder.join("s").display().to_string();
+            let config =
+                Config { proxy_protocol: "127.0.0.1,unix".parse().unwrap(), ..Config::default() };
+            let bind = if unix { format!("unix:{socket}") } else { "127.0.0.1:0".to_owned() };
+            let server = Server::new(facts).bind(bind).config(config).start().await.unwrap();
+            let address = server.address().map_or(socket, |address| address.to_string());
+            let proxy = haproxy(program, folder, &format!("{address} {option}"), "");
+            // The client is the raw peer, with no field asked.
+            let expected = "127.0.0.2 http://public.example/a%20b?c 127.0.0.2 http";
+            assert_eq!(ask(&proxy).await, expected, "{option}, {bind}", bind = proxy.address);
+            drop(proxy);
+            server.stop().await.unwrap();
+        }
+    }
+}

@@ -253,3 +253,33 @@ fn outcomes_have_names() {
     assert_eq!(format!("{:?}", OutcomeKind::Cancelled), "Cancelled");
     assert_eq!(format!("{:?}", OutcomeKind::Completed), "Completed");
 }
+
+// Evidence: REQ-LIFE-08
+#[tokio::test(start_paused = true)]
+async fn a_server_that_announces_its_end_serves_on_meanwhile() {
+    let config = Config { announce: Duration::from_secs(5), ..Config::default() };
+    let (dial, server) = serve_on_pipes(Living::new(), config).await;
+    let readiness = server.readiness();
+    assert!(readiness.is_ready());
+    let mut idle = dial.connect();
+    assert_eq!(idle.request(request("/")).await.status, 200);
+    let start = Instant::now();
+    let stop = tokio::spawn(server.stop());
+    within("the announcement", async {
+        while readiness.is_ready() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Who is there, and who comes, is served as ever.
+    assert!(!idle.request(request("/")).await.closes());
+    let mut late = dial.connect();
+    assert!(!late.request(request("/")).await.closes());
+    assert_eq!(start.elapsed().as_secs(), 0);
+    // Then the doors close, and who is idle goes at once.
+    assert_eq!(idle.ends().await, End::Closed);
+    assert_eq!(late.ends().await, End::Closed);
+    assert_eq!(start.elapsed().as_secs(), 5);
+    stop.await.unwrap().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 5);
+}

@@ -86,7 +86,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
     state: &State,
     mut reset: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
-    let mut seen = Stage::Announce;
+    let mut seen = Stage::Run;
     let advanced = shared.stop.beyond(seen);
     let sleep = tokio::time::sleep(shared.config.first_byte_timeout);
     tokio::pin!(advanced, sleep);
@@ -107,7 +107,9 @@ pub(super) async fn drive<T: Transport, A: Application>(
             seen = stage;
             watching = false;
             advanced.set(shared.stop.beyond(stage));
-            if let Some(http) = &mut driven {
+            if let Some(http) = &mut driven
+                && stage == Stage::Drain
+            {
                 http.graceful_shutdown();
             }
         }

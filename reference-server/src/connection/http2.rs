@@ -116,7 +116,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
     let streams = Streams::default();
     let mut http = builder(&shared.config, streams.clone()).serve_connection(io, gateway);
     let mut running = Running::new(streams);
-    let mut seen = Stage::Announce;
+    let mut seen = Stage::Run;
     // The preface has come, and every further wait is one between streams.
     state.enter(Phase::Idle);
     let mut wait = Wait::new(state);
@@ -135,7 +135,9 @@ pub(super) async fn drive<T: Transport, A: Application>(
             seen = stage;
             watching = false;
             advanced.set(shared.stop.beyond(stage));
-            Pin::new(&mut http).graceful_shutdown();
+            if stage == Stage::Drain {
+                Pin::new(&mut http).graceful_shutdown();
+            }
         }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {

@@ -98,6 +98,7 @@ pub(crate) static TABLE: &[Setting] = &[
     setting(TIME, "head_timeout", "TIME", "From the first byte of a request head to its last; beyond it 408", |c| Slot::Time(&mut c.head_timeout)),
     setting(TIME, "idle_timeout", "TIME", "A kept-alive connection without a request; beyond it closed", |c| Slot::Time(&mut c.idle_timeout)),
     setting(TIME, "linger", "TIME", "How long a closing connection reads on, so that the client can read its answer", |c| Slot::Time(&mut c.linger)),
+    setting(TIME, "announce", "TIME", "How long to serve on after being told to stop, while the server says that it is not ready", |c| Slot::Time(&mut c.announce)),
     setting(TIME, "grace", "TIME", "How long exchanges may go on after the server was told to stop", |c| Slot::Time(&mut c.grace)),
 
     setting(SEEING, "access_log", "FILE", "A line for each exchange: a file, `-` for standard output, or off", |c| Slot::MaybePath(&mut c.access_log)),

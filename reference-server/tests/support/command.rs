@@ -41,13 +41,14 @@ impl Rwgi {
 
     /// Starts it with these flags as well.
     pub async fn start_with(flags: &[&str]) -> Self {
-        let mut child = command()
-            .args(["--bind", "127.0.0.1:0"])
-            .args(flags)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = command();
+        command.args(["--bind", "127.0.0.1:0"]).args(flags);
+        Self::spawn(command).await
+    }
+
+    /// Starts what serves it in the end, and waits until it says where.
+    pub async fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, address) = oneshot::channel();
         let lines = std::thread::spawn(move || {
