@@ -229,6 +229,11 @@ impl ResponseHead {
     }
 
     #[inline]
+    pub(crate) fn into_parts(self) -> http::response::Parts {
+        self.parts
+    }
+
+    #[inline]
     pub(crate) fn into_response<B>(self, body: B) -> http::Response<B> {
         http::Response::from_parts(self.parts, body)
     }

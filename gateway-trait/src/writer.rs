@@ -188,6 +188,7 @@ impl BodyWriter {
             return Err(error);
         }
         state.trailers = trailers.map(Box::new);
+        state.leave();
         state.step(Event::Finish);
         drop(state);
         let slot = self.slot.take().expect("only this function takes the slot");

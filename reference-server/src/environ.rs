@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 
 use http::header::{COOKIE, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use rwgi::BodyLength;
 
 use crate::fault::Refusal;
@@ -17,15 +17,15 @@ use crate::fault::Refusal;
 /// # Errors
 /// The requirement that the head breaks; the application is not called.
 #[inline]
-pub(crate) fn check(head: &request::Parts, length: BodyLength) -> Result<(), Refusal> {
-    check_target(&head.method, &head.uri)?;
+pub(crate) fn check<B>(request: &Request<B>, length: BodyLength) -> Result<(), Refusal> {
+    check_target(request.method(), request.uri())?;
     // User information and a port that is no number are no more welcome in absolute-form than in Host.
-    if head.uri.authority().is_some_and(|authority| !is_host(authority.as_str().as_bytes())) {
+    if request.uri().authority().is_some_and(|authority| !is_host(authority.as_str().as_bytes())) {
         return Err(Refusal::TargetForm);
     }
-    check_host(&head.headers, head.version)?;
+    check_host(request.headers(), request.version())?;
     if length != BodyLength::Empty {
-        check_coding(&head.headers)?;
+        check_coding(request.headers())?;
     }
     Ok(())
 }
@@ -35,23 +35,23 @@ pub(crate) fn check(head: &request::Parts, length: BodyLength) -> Result<(), Ref
 ///
 /// # Errors
 /// As [`check`].
-pub(crate) fn check_http2(
-    head: &mut request::Parts,
+pub(crate) fn check_http2<B>(
+    request: &mut Request<B>,
     target_bytes: usize,
     head_fields: usize,
     extended: bool,
 ) -> Result<(), Refusal> {
     // Extended CONNECT has a target like any other (RFC 8441, section 4).
-    check_target(if extended { &Method::GET } else { &head.method }, &head.uri)?;
-    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    check_target(if extended { &Method::GET } else { request.method() }, request.uri())?;
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > target_bytes {
         return Err(Refusal::TargetTooLong);
     }
-    if head.headers.len() > head_fields {
+    if request.headers().len() > head_fields {
         return Err(Refusal::HeadTooLarge);
     }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    match (head.uri.authority(), hosts.next(), hosts.next()) {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (request.uri().authority(), hosts.next(), hosts.next()) {
         (_, _, Some(_)) => return Err(Refusal::HostTwice),
         (None, None, None) => return Err(Refusal::HostMissing),
         (Some(authority), Some(host), None)
@@ -68,7 +68,7 @@ pub(crate) fn check_http2(
         }
         _ => {}
     }
-    join_cookies(&mut head.headers);
+    join_cookies(request.headers_mut());
     Ok(())
 }
 
@@ -94,17 +94,27 @@ pub(crate) fn target_length(uri: &Uri) -> usize {
     path + scheme + uri.authority().map_or(0, |authority| authority.as_str().len())
 }
 
+#[inline]
 fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     if *method == Method::CONNECT {
         return Err(Refusal::Connect);
     }
+    // Nearly all: a path, in ASCII.
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    if uri.scheme().is_none() && uri.authority().is_none() && target.starts_with('/') {
+        // hyper lets octets from 0x80 pass, which the grammar does not (RFC 3986, section 3.3).
+        return if target.is_ascii() { Ok(()) } else { Err(Refusal::TargetForm) };
+    }
+    check_unusual_target(method, uri)
+}
+
+fn check_unusual_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     let known_scheme = uri.scheme_str().is_none_or(|scheme| matches!(scheme, "http" | "https"));
     match uri.path() {
         // Only authority-form has an authority without a scheme.
         _ if uri.scheme().is_none() && uri.authority().is_some() => Err(Refusal::AuthorityForm),
         "*" if *method == Method::OPTIONS => Ok(()),
         "*" => Err(Refusal::Asterisk),
-        // hyper lets octets from 0x80 pass, which the grammar does not (RFC 3986, section 3.3).
         _ if uri.path_and_query().is_some_and(|target| !target.as_str().is_ascii()) => {
             Err(Refusal::TargetForm)
         }
@@ -224,12 +234,12 @@ fn check_coding(fields: &HeaderMap) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    fn head(method: &str, target: &str, fields: &[(&'static str, &'static str)]) -> request::Parts {
+    fn head(method: &str, target: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {
         let mut builder = http::Request::builder().method(method).uri(target);
         for (name, value) in fields {
             builder = builder.header(*name, HeaderValue::from_static(value));
         }
-        builder.body(()).unwrap().into_parts().0
+        builder.body(()).unwrap()
     }
 
     fn judged(
@@ -270,7 +280,7 @@ mod tests {
         assert_eq!(judged("GET", "/", &[]), Some(Refusal::HostMissing));
         assert_eq!(judged("GET", "/", &[("host", "a"), ("host", "a")]), Some(Refusal::HostTwice));
         let mut old = head("GET", "/", &[]);
-        old.version = Version::HTTP_10;
+        *old.version_mut() = Version::HTTP_10;
         assert_eq!(check(&old, BodyLength::Empty), Ok(()));
         for fine in [
             "",
@@ -322,7 +332,7 @@ mod tests {
         let judged = |target: &str, fields: &[(&'static str, &'static str)]| {
             let mut head = head("GET", target, fields);
             let verdict = check_http2(&mut head, 100, 10, false).err();
-            (verdict, head.headers.get(COOKIE).cloned())
+            (verdict, head.headers().get(COOKIE).cloned())
         };
         assert_eq!(judged("http://a/b", &[]), (None, None));
         assert_eq!(judged("http://a/b", &[("host", "A")]).0, None);

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -61,31 +61,37 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
     type Future = Answer;
 
     #[inline]
-    fn call(&self, request: Request<Incoming>) -> Answer {
-        let (mut head, incoming) = request.into_parts();
-        let length = request_body::length(&incoming);
-        let verdict = if head.version == Version::HTTP_2 {
-            let extended = upgrade::is_extended_connect(&head);
-            environ::check_http2(&mut head, self.target_bytes, self.head_fields, extended)
+    fn call(&self, mut request: Request<Incoming>) -> Answer {
+        let length = request_body::length(request.body());
+        let verdict = if request.version() == Version::HTTP_2 {
+            let extended = upgrade::is_extended_connect(&request);
+            environ::check_http2(&mut request, self.target_bytes, self.head_fields, extended)
         } else {
             let mut watch = self.state.head();
-            let verdict = self.check(&watch, &head, length);
+            let verdict = self.check(&mut watch, &request, length);
             watch.parsed(length);
             verdict
         };
         let mut underway = self.state.begin();
         underway.observation = self.observer.begin();
-        let version = head.version;
-        let label =
-            Label { method: head.method.clone(), target: head.uri.path_and_query().cloned() };
+        let version = request.version();
+        let label = Label {
+            method: request.method().clone(),
+            target: request.uri().path_and_query().cloned(),
+        };
         if let Err(refusal) = verdict {
             fault::log_refusal(refusal, &self.connection.peer);
             if let Some(seen) = &mut underway.observation {
-                seen.refused(&head.method, &head.uri, version, &head.headers, &self.connection);
+                let (method, uri) = (request.method(), request.uri());
+                seen.refused(method, uri, version, request.headers(), &self.connection);
             }
-            let (work, underway) = (Work::Refused(refusal), Some(underway));
-            return Answer { work, underway, label, version, content: None, on_upgrade: None };
+            let underway = Some(underway);
+            let asked = Asked { underway, label, version, content: None, on_upgrade: None };
+            return Answer { work: Work::Refused(refusal), asked };
         }
+        let expects = length != BodyLength::Empty && request_body::expects(&request);
+        // All that is asked of the head was asked before it is taken apart, so that it moves to its environ in one go.
+        let (head, incoming) = request.into_parts();
         // Where an upgrade is asked for, and only there, hyper has left its own.
         let offered =
             if head.extensions.is_empty() { None } else { upgrade::offered(&head, length) };
@@ -93,7 +99,7 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         let (mut input, content) = if length == BodyLength::Empty {
             (Input::empty(), None)
         } else {
-            let (input, content) = request_body::input(incoming, length, &head);
+            let (input, content) = request_body::input(incoming, length, expects);
             (input, Some(content))
         };
         input.set_limit(Some(self.body_bytes));
@@ -109,7 +115,8 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         }
         let underway = Some(underway);
         let exchange = Exchange::new(Arc::clone(&self.application), environ);
-        Answer { work: Work::Exchange(exchange), underway, label, version, content, on_upgrade }
+        let asked = Asked { underway, label, version, content, on_upgrade };
+        Answer { work: Work::Exchange(exchange), asked }
     }
 }
 
@@ -127,17 +134,19 @@ impl<A> Gateway<A> {
     #[inline]
     fn check(
         &self,
-        watch: &HeadWatch,
-        head: &request::Parts,
+        watch: &mut HeadWatch,
+        request: &Request<Incoming>,
         length: BodyLength,
     ) -> Result<(), Refusal> {
-        if environ::target_length(&head.uri) > self.target_bytes {
+        let target = environ::target_length(request.uri());
+        if target > self.target_bytes {
             return Err(Refusal::TargetTooLong);
         }
-        if watch.has_fragment() {
+        let method = request.method().as_str().len();
+        if watch.has_fragment(method, target, request.uri().scheme().is_none()) {
             return Err(Refusal::TargetForm);
         }
-        environ::check(head, length)?;
+        environ::check(request, length)?;
         // hyper has dropped the Content-Length by now, and would close without a word.
         if length == BodyLength::Unknown && watch.declares_length() {
             return Err(Refusal::CodingAndLength);
@@ -166,13 +175,7 @@ impl fmt::Display for Label {
 #[derive(Debug)]
 pub(crate) struct Answer {
     work: Work,
-    /// Taken by the response's body.
-    underway: Option<Underway>,
-    label: Label,
-    version: Version,
-    content: Option<Arc<Content>>,
-    /// hyper's own upgrade, on HTTP/2 the way to the stream.
-    on_upgrade: Option<OnUpgrade>,
+    asked: Asked,
 }
 
 #[derive(Debug)]
@@ -186,17 +189,49 @@ enum Work {
     Settling(Box<Response<ResponseBody>>),
 }
 
+/// What of the request matters to its response.
+#[derive(Debug)]
+struct Asked {
+    /// Taken by the response's body.
+    underway: Option<Underway>,
+    label: Label,
+    version: Version,
+    content: Option<Arc<Content>>,
+    /// hyper's own upgrade, on HTTP/2 the way to the stream.
+    on_upgrade: Option<OnUpgrade>,
+}
+
 impl Future for Answer {
     type Output = Result<Response<OutgoingBody>, Infallible>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
+        let Self { work, asked } = &mut *self;
+        if let Work::Exchange(exchange) = work
+            && asked.content.is_none()
+            && asked.on_upgrade.is_none()
+            && asked.underway.as_ref().is_some_and(|underway| underway.observation.is_none())
+        {
+            // Nothing to settle, to hand over or to tell: the response is made where hyper takes it.
+            return exchange.poll_with(cx, |outcome| {
+                Ok(match outcome {
+                    Ok((head, body)) => asked.response(head, body, true),
+                    Err(error) => asked.error(&error),
+                })
+            });
+        }
+        asked.poll(work, cx).map(Ok)
+    }
+}
+
+impl Asked {
+    /// The response where there is more to it: a refusal, content that is settled before the head leaves, an upgrade, an observer.
+    fn poll(&mut self, work: &mut Work, cx: &mut Context<'_>) -> Poll<Response<OutgoingBody>> {
         let span =
-            this.underway.as_ref().and_then(|underway| underway.observation.as_ref()?.span());
+            self.underway.as_ref().and_then(|underway| underway.observation.as_ref()?.span());
         let _entered = span.as_ref().map(tracing::Span::enter);
         let mut keeps = true;
-        let mut response = match &mut this.work {
+        let mut response = match work {
             Work::Refused(refusal) => {
                 keeps = false;
                 fault::error_response(refusal.status()).map(ResponseBody::from)
@@ -205,17 +240,17 @@ impl Future for Answer {
                 let response = match ready!(Pin::new(exchange).poll(cx)) {
                     Ok(response) => response,
                     Err(error) => {
-                        fault::log_error(&error, &this.label, false);
+                        fault::log_error(&error, &self.label, false);
                         fault::error_response(fault::error_status(&error)).map(ResponseBody::from)
                     }
                 };
-                if let Some(content) = &this.content
-                    && this.version != Version::HTTP_2
+                if let Some(content) = &self.content
+                    && self.version != Version::HTTP_2
                 {
                     match content.poll_settled(cx) {
                         Poll::Ready(settled) => keeps = settled,
                         Poll::Pending => {
-                            this.work = Work::Settling(Box::new(response));
+                            *work = Work::Settling(Box::new(response));
                             return Poll::Pending;
                         }
                     }
@@ -223,7 +258,7 @@ impl Future for Answer {
                 response
             }
             Work::HandingOver(response) => {
-                let Some(underway) = &this.underway else { return Poll::Pending };
+                let Some(underway) = &self.underway else { return Poll::Pending };
                 if !underway.has(HANDED_OVER) {
                     underway.set(HAND_OVER);
                     cx.waker().wake_by_ref();
@@ -232,61 +267,76 @@ impl Future for Answer {
                 std::mem::take(&mut **response)
             }
             Work::Settling(response) => {
-                if let Some(content) = &this.content {
+                if let Some(content) = &self.content {
                     keeps = ready!(content.poll_settled(cx));
                 }
                 std::mem::take(&mut **response)
             }
         };
-        if this.on_upgrade.is_some() || !response.extensions().is_empty() {
-            let handing_over = matches!(this.work, Work::HandingOver(_));
-            if this.switch(&mut response) && !handing_over && this.version != Version::HTTP_2 {
-                this.work = Work::HandingOver(Box::new(response));
+        if self.on_upgrade.is_some() {
+            let handing_over = matches!(work, Work::HandingOver(_));
+            if self.switch(&mut response) && !handing_over && self.version != Version::HTTP_2 {
+                *work = Work::HandingOver(Box::new(response));
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
-        if !keeps {
-            this.close_after(&mut response);
-        }
-        this.finish(&mut response);
-        let mut underway = this.underway.take().expect("an answer is given once");
-        if let Some(seen) = &mut underway.observation {
-            seen.answered(response.status().as_u16(), response.headers());
-        }
-        // A body of one piece cannot fail, so nothing of it will be logged.
-        let label = (!response.body().is_whole()).then(|| Box::new(this.label.clone()));
-        let withheld = response.status() == StatusCode::NOT_MODIFIED
-            && this.version != Version::HTTP_2
-            && response.headers().contains_key(CONTENT_LENGTH);
-        let content = this.content.take();
-        Poll::Ready(Ok(response.map(|body| {
-            let mut body = OutgoingBody::new(body, underway, label, content);
-            if withheld {
-                body.withhold();
-            }
-            body
-        })))
+        let (head, body) = response.into_parts();
+        Poll::Ready(self.response(head, body, keeps))
     }
-}
 
-impl Answer {
-    /// Decides what the connection does after this response.
+    /// The answer to an application that failed in time.
+    #[cold]
+    fn error(&mut self, error: &rwgi::Error) -> Response<OutgoingBody> {
+        fault::log_error(error, &self.label, false);
+        let response = fault::error_response(fault::error_status(error)).map(ResponseBody::from);
+        let (head, body) = response.into_parts();
+        self.response(head, body, true)
+    }
+
+    /// The response as hyper takes it, with what the connection does after it.
     #[inline]
-    fn finish(&self, response: &mut Response<ResponseBody>) {
-        if self.version == Version::HTTP_10
-            && response.body().size_hint().exact().is_none()
-            && let Some(underway) = &self.underway
-        {
+    fn response(
+        &mut self,
+        mut head: response::Parts,
+        body: ResponseBody,
+        keeps: bool,
+    ) -> Response<OutgoingBody> {
+        let mut underway = self.underway.take().expect("an answer is given once");
+        if !head.extensions.is_empty() {
+            self.pass_on(&mut head);
+        }
+        if !keeps {
+            self.close_after(&mut head, &underway);
+        }
+        if self.version == Version::HTTP_10 && body.size_hint().exact().is_none() {
             underway.set(CLOSE_DELIMITED);
             // Said of the response too, or hyper promises to keep the connection.
-            *response.version_mut() = Version::HTTP_10;
+            head.version = Version::HTTP_10;
         }
-        if !response.extensions().is_empty()
-            && let Some(reason) = response.extensions_mut().remove::<ReasonPhrase>()
-            && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.as_bytes())
-        {
-            response.extensions_mut().insert(reason);
+        if let Some(seen) = &mut underway.observation {
+            seen.answered(head.status.as_u16(), &head.headers);
+        }
+        let withheld = head.status == StatusCode::NOT_MODIFIED
+            && self.version != Version::HTTP_2
+            && head.headers.contains_key(CONTENT_LENGTH);
+        // A body of one piece cannot fail, so nothing of it will be logged.
+        let label = (!body.is_whole()).then(|| Box::new(self.label.clone()));
+        let mut body = OutgoingBody::new(body, underway, label, self.content.take());
+        if withheld {
+            body.withhold();
+        }
+        Response::from_parts(head, body)
+    }
+
+    #[cold]
+    fn close_after(&self, head: &mut response::Parts, underway: &Underway) {
+        // A refused stream of HTTP/2 says nothing of its connection.
+        if self.version != Version::HTTP_2 {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            // To a client of HTTP/1.0 hyper says `keep-alive` beside it, unless the response is of that version too.
+            head.version = self.version;
+            underway.set(LINGER);
         }
     }
 
@@ -294,12 +344,6 @@ impl Answer {
     #[cold]
     fn switch(&mut self, response: &mut Response<ResponseBody>) -> bool {
         let http2 = self.version == Version::HTTP_2;
-        let required = response.extensions_mut().remove::<RequiredUpgrade>();
-        if let Some(required) = required.filter(|_| !http2) {
-            let fields = response.headers_mut();
-            fields.insert(UPGRADE, required.value().clone());
-            fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        }
         let connect = http2 && self.on_upgrade.is_some();
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             if connect && response.status().is_success() {
@@ -340,16 +384,18 @@ impl Answer {
         false
     }
 
+    /// Puts what travelled beside the head in hyper's words: the upgrade that is required, the reason phrase.
     #[cold]
-    fn close_after(&self, response: &mut Response<ResponseBody>) {
-        // A refused stream of HTTP/2 says nothing of its connection.
-        if self.version != Version::HTTP_2
-            && let Some(underway) = &self.underway
+    fn pass_on(&self, head: &mut response::Parts) {
+        let required = head.extensions.remove::<RequiredUpgrade>();
+        if let Some(required) = required.filter(|_| self.version != Version::HTTP_2) {
+            head.headers.insert(UPGRADE, required.value().clone());
+            head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        if let Some(reason) = head.extensions.remove::<ReasonPhrase>()
+            && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.as_bytes())
         {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            // To a client of HTTP/1.0 hyper says `keep-alive` beside it, unless the response is of that version too.
-            *response.version_mut() = self.version;
-            underway.set(LINGER);
+            head.extensions.insert(reason);
         }
     }
 }

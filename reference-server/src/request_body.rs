@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::EXPECT;
-use http::{StatusCode, Version, request};
+use http::{Request, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use rwgi::{BodyLength, Error, Input};
@@ -51,17 +51,21 @@ pub(crate) fn length(incoming: &Incoming) -> BodyLength {
     incoming.size_hint().exact().map_or(BodyLength::Unknown, BodyLength::Exact)
 }
 
+/// Whether the client waits for 100 (Continue) before it sends.
+pub(crate) fn expects<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_11
+        && request
+            .headers()
+            .get(EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
 /// Makes the environ's input of hyper's body.
 pub(crate) fn input(
     incoming: Incoming,
     length: BodyLength,
-    head: &request::Parts,
+    expects: bool,
 ) -> (Input, Arc<Content>) {
-    let expects = head.version == Version::HTTP_11
-        && head
-            .headers
-            .get(EXPECT)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let content = Arc::new(Content {
         expects,
         asked: AtomicBool::new(false),

@@ -4,6 +4,7 @@
 //! the raw path, byte for byte, whatever middleware does; what is effective (a proxy's word) stands beside what is raw.
 
 mod builder;
+mod facts;
 mod path;
 mod variables;
 
@@ -15,6 +16,7 @@ use http::header::HOST;
 use http::{Extensions, HeaderMap, Method, Uri, Version, request};
 
 pub use self::builder::EnvironBuilder;
+use self::facts::Facts;
 pub use self::variables::Variable;
 use crate::{
     Capabilities, Connection, Endpoint, Input, Limits, Result, Scheme, ServerInfo, UpgradeOffer,
@@ -35,18 +37,7 @@ use crate::{
 /// # Ok::<(), rwgi::Error>(())
 /// ```
 pub struct Environ {
-    // Boxed: an environ is moved through every layer, and so is every future that holds one.
-    facts: Box<Facts>,
-}
-
-struct Facts {
-    head: request::Parts,
-    /// Where `script_name` ends in the raw path.
-    mount: usize,
-    input: Input,
-    connection: Arc<Connection>,
-    forwarded: Option<Box<Forwarded>>,
-    upgrade: Option<Arc<UpgradeOffer>>,
+    facts: Facts,
 }
 
 /// What a trusted proxy said of the request; each part that is `Some` is effective in place of the raw one.
@@ -66,16 +57,7 @@ impl Environ {
     /// The head is taken over as it is: the server has checked it (REQ-HTTP-01 and on).
     #[inline]
     pub fn new(head: request::Parts, input: Input, connection: Arc<Connection>) -> Self {
-        Self {
-            facts: Box::new(Facts {
-                head,
-                mount: 0,
-                input,
-                connection,
-                forwarded: None,
-                upgrade: None,
-            }),
-        }
+        Self { facts: Facts::new(head, input, connection) }
     }
 
     /// Builds an environ by hand: for tests and in-memory servers.
@@ -85,28 +67,28 @@ impl Environ {
 
     /// The method: `REQUEST_METHOD`. Case-sensitive; any token can come.
     pub fn method(&self) -> &Method {
-        &self.facts.head.method
+        &self.facts.head().method
     }
 
     /// Replaces the method, for middleware (a method override, HEAD by GET).
     pub fn set_method(&mut self, method: Method) {
-        self.facts.head.method = method;
+        self.facts.head_mut().method = method;
     }
 
     /// The request target as it was parsed; absolute-form keeps its scheme and authority.
     pub fn uri(&self) -> &Uri {
-        &self.facts.head.uri
+        &self.facts.head().uri
     }
 
     /// Replaces the target; what was mounted is forgotten (`script_name` is empty again).
     pub fn set_uri(&mut self, uri: Uri) {
-        self.facts.head.uri = uri;
+        self.facts.head_mut().uri = uri;
         self.facts.mount = 0;
     }
 
     /// The raw path, neither decoded nor normalised; `*` for `OPTIONS *`.
     pub fn path(&self) -> &str {
-        self.facts.head.uri.path()
+        self.facts.head().uri.path()
     }
 
     /// The part of the raw path by which this application was reached: `SCRIPT_NAME`, undecoded.
@@ -144,22 +126,22 @@ impl Environ {
 
     /// The query without its `?`, raw; `None` where there is no `?`.
     pub fn query(&self) -> Option<&str> {
-        self.facts.head.uri.query()
+        self.facts.head().uri.query()
     }
 
     /// The version of HTTP: `SERVER_PROTOCOL`.
     pub fn version(&self) -> Version {
-        self.facts.head.version
+        self.facts.head().version
     }
 
     /// The request's fields, in the order in which each name came first; values are octets.
     pub fn headers(&self) -> &HeaderMap {
-        &self.facts.head.headers
+        &self.facts.head().headers
     }
 
     /// The request's fields, for middleware.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.facts.head.headers
+        &mut self.facts.head_mut().headers
     }
 
     /// The effective scheme: `wsgi.url_scheme`.
@@ -168,7 +150,7 @@ impl Environ {
             .forwarded
             .as_deref()
             .and_then(|forwarded| forwarded.scheme)
-            .unwrap_or_else(|| self.facts.connection.scheme())
+            .unwrap_or_else(|| self.facts.connection().scheme())
     }
 
     /// The effective authority (`host` or `host:port`): a trusted proxy's, else that of an absolute-form target, else the
@@ -179,9 +161,9 @@ impl Environ {
         {
             return Some(authority);
         }
-        match self.facts.head.uri.authority() {
+        match self.facts.head().uri.authority() {
             Some(authority) => Some(authority.as_str()),
-            None => self.facts.head.headers.get(HOST).and_then(|host| host.to_str().ok()),
+            None => self.facts.head().headers.get(HOST).and_then(|host| host.to_str().ok()),
         }
     }
 
@@ -191,7 +173,7 @@ impl Environ {
             .forwarded
             .as_deref()
             .and_then(|forwarded| forwarded.peer.as_ref())
-            .unwrap_or(&self.facts.connection.peer)
+            .unwrap_or(&self.facts.connection().peer)
     }
 
     /// What a trusted proxy said, if one did.
@@ -206,17 +188,17 @@ impl Environ {
 
     /// The raw facts of the connection.
     pub fn connection(&self) -> &Connection {
-        &self.facts.connection
+        self.facts.connection()
     }
 
     /// The raw facts of the connection, to be kept.
     pub fn share_connection(&self) -> Arc<Connection> {
-        Arc::clone(&self.facts.connection)
+        Arc::clone(self.facts.connection())
     }
 
     /// The server, as it told [`startup`](crate::Application::startup).
     pub fn server(&self) -> &ServerInfo {
-        &self.facts.connection.server
+        &self.facts.connection().server
     }
 
     /// What an application may ask of this server.
@@ -231,22 +213,22 @@ impl Environ {
 
     /// The request's content: `wsgi.input`.
     pub fn input(&self) -> &Input {
-        &self.facts.input
+        self.facts.input()
     }
 
     /// The request's content, to be read.
     pub fn input_mut(&mut self) -> &mut Input {
-        &mut self.facts.input
+        self.facts.input_mut()
     }
 
     /// Takes the content out, leaving an empty one.
     pub fn take_input(&mut self) -> Input {
-        std::mem::take(&mut self.facts.input)
+        std::mem::take(self.facts.input_mut())
     }
 
     /// Puts other content in place, for middleware.
     pub fn set_input(&mut self, input: Input) {
-        self.facts.input = input;
+        *self.facts.input_mut() = input;
     }
 
     /// What the request offers to upgrade to, on a server that can ([`StartResponse::upgrade`](crate::StartResponse::upgrade)).
@@ -273,12 +255,12 @@ impl Environ {
 
     /// Values that server and middleware add, by type.
     pub fn extensions(&self) -> &Extensions {
-        &self.facts.head.extensions
+        &self.facts.head().extensions
     }
 
     /// Values that server and middleware add, by type.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.facts.head.extensions
+        &mut self.facts.head_mut().extensions
     }
 
     /// The environ under CGI's and WSGI's names (`REQUEST_METHOD`, `PATH_INFO` decoded, `HTTP_ACCEPT`, …), for bridges.
@@ -327,8 +309,7 @@ impl Environ {
 
     /// The request head and its content, for a gateway that hands them on; what was mounted is lost.
     pub fn into_parts(self) -> (request::Parts, Input, Arc<Connection>) {
-        let facts = *self.facts;
-        (facts.head, facts.input, facts.connection)
+        self.facts.into_parts()
     }
 }
 
@@ -342,7 +323,7 @@ impl fmt::Debug for Environ {
             .field("version", &self.version())
             .field("headers", self.headers())
             .field("peer", self.peer())
-            .field("input", &self.facts.input)
+            .field("input", self.input())
             .finish_non_exhaustive()
     }
 }

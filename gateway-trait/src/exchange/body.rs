@@ -9,6 +9,7 @@ use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
 use super::outcome::Completion;
@@ -62,6 +63,12 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self { chunk: Bytes::new(), error }
     }
+}
+
+/// A frame, as small as it can be on its way.
+pub(super) enum Piece {
+    Data(Bytes),
+    Trailers(Box<HeaderMap>),
 }
 
 impl ResponseBody {
@@ -130,11 +137,11 @@ impl ResponseBody {
     }
 
     /// Lets the callbacks of an outer exchange hear of this body's end.
-    pub(super) fn join(&mut self, outer: &mut Completion) {
+    pub(super) fn join(&mut self, outer: &mut Completion, status: StatusCode) {
         if let Source::Session(session) = &mut self.source {
-            return session.completion().take_over(outer);
+            return session.completion().take_over(outer, status);
         }
-        self.completion.take_over(outer);
+        self.completion.take_over(outer, status);
         if matches!(self.source, Source::Ended) {
             self.completion.completed();
         }
@@ -189,7 +196,7 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        let frame = match &mut this.source {
+        let piece = match &mut this.source {
             Source::Ended | Source::Session(_) => return Poll::Ready(None),
             Source::Whole(data) => {
                 let data = std::mem::take(data);
@@ -197,29 +204,29 @@ impl Body for ResponseBody {
                 this.end();
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
-            Source::Stream(stream) => ready!(stream.poll_frame(cx)),
-            Source::Pull(pull) => ready!(pull.poll_frame(cx)).map_err(Failure::from),
+            Source::Stream(stream) => ready!(stream.poll_piece(cx)),
+            Source::Pull(pull) => ready!(pull.poll_piece(cx)).map_err(Failure::from),
             Source::Cut { .. } => return this.poll_cut(cx),
         };
-        match frame {
-            Ok(Some(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    this.completion.bytes += data.len() as u64;
-                }
-                if this.source.is_spent() {
-                    this.end();
-                }
-                Poll::Ready(Some(Ok(frame)))
+        let frame = match piece {
+            Ok(Some(Piece::Data(data))) => {
+                this.completion.bytes += data.len() as u64;
+                Frame::data(data)
             }
+            Ok(Some(Piece::Trailers(trailers))) => Frame::trailers(*trailers),
             Ok(None) => {
                 this.end();
-                Poll::Ready(None)
+                return Poll::Ready(None);
             }
             Err(Failure { chunk, error }) => {
                 this.source = Source::Cut { chunk, error: Some(error), yielded: false };
-                this.poll_cut(cx)
+                return this.poll_cut(cx);
             }
+        };
+        if this.source.is_spent() {
+            this.end();
         }
+        Poll::Ready(Some(Ok(frame)))
     }
 
     #[inline]
@@ -267,54 +274,58 @@ impl Source {
 }
 
 impl Stream {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Failure>> {
+    #[inline]
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, Failure>> {
         let Some(future) = &mut self.future else { return Poll::Ready(Ok(self.rest(cx))) };
         let mut state = self.slot.lock();
-        if state.deliverable(false) {
-            return Poll::Ready(Ok(Some(deliver(state, &mut self.sent, cx))));
-        }
-        state.polling = true;
-        drop(state);
-        let failure = match poll_application(future, cx) {
-            Poll::Ready(result) => own(result, &self.slot).err(),
-            Poll::Pending => {
-                // One look and the decision to wait are under one lock: a writer elsewhere comes before or wakes.
-                let mut state = self.slot.lock();
-                if state.deliverable(false) {
-                    return Poll::Ready(Ok(Some(deliver(state, &mut self.sent, cx))));
-                }
+        if !state.deliverable(false) {
+            state.polling = true;
+            drop(state);
+            if let Poll::Ready(result) = poll_application(future, cx) {
+                let failure = own(result, &self.slot).err();
+                return Poll::Ready(self.returned(failure, cx));
+            }
+            // One look and the decision to wait are under one lock: a writer elsewhere comes before or wakes.
+            state = self.slot.lock();
+            if !state.deliverable(false) {
                 if state.phase != Phase::Aborted {
                     state.park_body(cx);
                     return Poll::Pending;
                 }
-                Some(
-                    Error::application(
-                        "the application dropped its body writer before it was finished",
-                    )
-                    .with_requirement("REQ-BODY-16"),
-                )
+                drop(state);
+                return Poll::Ready(self.returned(Some(dropped_writer()), cx));
             }
-        };
+        }
+        Poll::Ready(Ok(Some(deliver(state, &mut self.sent, cx))))
+    }
+
+    /// The application has returned, or might as well have.
+    fn returned(
+        &mut self,
+        failure: Option<Error>,
+        cx: &Context<'_>,
+    ) -> Result<Option<Piece>, Failure> {
         // The slot hears of the failure before the destructors of the application run.
         let failure = failure.map(|error| Failure { chunk: self.slot.close(Event::Fail), error });
         if let Some(future) = self.future.take() {
             drop_quietly(future);
         }
-        Poll::Ready(match failure {
+        match failure {
             Some(failure) => Err(failure),
             None => Ok(self.rest(cx)),
-        })
+        }
     }
 
     /// What an application that has returned left behind: the held chunk, and after it the trailers.
-    fn rest(&mut self, cx: &Context<'_>) -> Option<Frame<Bytes>> {
+    fn rest(&mut self, cx: &Context<'_>) -> Option<Piece> {
         let mut state = self.slot.lock();
         if state.deliverable(true) {
             return Some(deliver(state, &mut self.sent, cx));
         }
-        state.trailers.take().map(|trailers| Frame::trailers(*trailers))
+        state.trailers.take().map(Piece::Trailers)
     }
 
+    #[inline]
     fn is_spent(&self) -> bool {
         self.future.is_none() && {
             let state = self.slot.lock();
@@ -323,15 +334,22 @@ impl Stream {
     }
 }
 
+#[cold]
+fn dropped_writer() -> Error {
+    Error::application("the application dropped its body writer before it was finished")
+        .with_requirement("REQ-BODY-16")
+}
+
 /// Gives the held chunk away, and its room to the writer.
-fn deliver(mut state: MutexGuard<'_, State>, sent: &mut u64, cx: &Context<'_>) -> Frame<Bytes> {
+#[inline]
+fn deliver(mut state: MutexGuard<'_, State>, sent: &mut u64, cx: &Context<'_>) -> Piece {
     let (data, waker) = state.take_chunk(cx);
     drop(state);
     if let Some(waker) = waker {
         waker.wake();
     }
     *sent += data.len() as u64;
-    Frame::data(data)
+    Piece::Data(data)
 }
 
 impl Drop for Stream {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
 use http_body::Body;
 
 pub use self::body::ResponseBody;
@@ -78,8 +78,11 @@ impl Exchange {
             slot.lock().offer = Some(offer);
         }
         let start_response = StartResponse::new(Arc::clone(&slot));
-        let future: ApplicationFuture =
-            Box::pin(async move { application.call(environ, start_response).await });
+        // Allocated before the future is made, which is then made in its place: it may be large, and is not moved.
+        let room = Box::new_uninit();
+        let future = Box::into_pin(Box::write(room, async move {
+            application.call(environ, start_response).await
+        }));
         Self { running: Some(Running { future, slot, parked: false }) }
     }
 
@@ -122,15 +125,18 @@ impl Exchange {
             outer.inform(status, fields);
         })
     }
-}
 
-impl Future for Exchange {
-    type Output = Result<Response<ResponseBody>>;
-
+    /// [`poll`](Future::poll) for a server, which makes something of its own of head and body, or of the error: a response is large,
+    /// and each stop on its way costs as much as a field.
+    ///
     /// # Panics
     /// When polled again after it was ready, as any future.
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    pub fn poll_with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        make: impl FnOnce(Result<(response::Parts, ResponseBody)>) -> T,
+    ) -> Poll<T> {
         let running = self.running.as_mut().expect("an exchange is not polled after it was ready");
         if running.parked {
             running.slot.lock().polling = true;
@@ -147,24 +153,41 @@ impl Future for Exchange {
                 None
             }
         };
-        let Running { future, slot, .. } =
+        let Running { future, mut slot, .. } =
             self.running.take().expect("the exchange was running a moment ago");
-        Poll::Ready(match result {
+        let response = match result {
             None => head_of_stream(future, slot),
-            Some(Ok(())) => {
+            Some(Ok(plain)) => {
                 drop_quietly(future);
+                if plain && let Some((head, data)) = Slot::take_plain(&mut slot) {
+                    Slot::keep(slot);
+                    let body = ResponseBody::whole(data, Completion::default());
+                    return Poll::Ready(make(Ok((head.into_parts(), body))));
+                }
                 whole(slot)
             }
             Some(Err(error)) => {
                 drop_quietly(future);
-                let begun = take_session(&slot);
-                if let Some(begun) = begun {
+                if let Some(begun) = take_session(&slot) {
                     slot.close(Event::Fail);
-                    return Poll::Ready(session(begun, None, slot, Some(Err(error))));
+                    session(begun, None, slot, Some(Err(error)))
+                } else {
+                    failed(slot, error)
                 }
-                failed(slot, error)
             }
-        })
+        };
+        Poll::Ready(make(response.map(Response::into_parts)))
+    }
+}
+
+impl Future for Exchange {
+    type Output = Result<Response<ResponseBody>>;
+
+    /// # Panics
+    /// When polled again after it was ready, as any future.
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_with(cx, |outcome| outcome.map(|(head, body)| Response::from_parts(head, body)))
     }
 }
 
@@ -215,9 +238,9 @@ pub(crate) fn drop_quietly<T>(theirs: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(theirs)));
 }
 
-/// Checks that the application returned the `Finished` of this very exchange, and moves on.
+/// Checks that the application returned the `Finished` of this very exchange, and moves on; gives whether the answer is plain.
 #[inline]
-pub(crate) fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
+pub(crate) fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<bool> {
     let finished = result?;
     if !finished.belongs_to(slot) {
         return Err(Error::application(
@@ -225,24 +248,13 @@ pub(crate) fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
         )
         .with_requirement("REQ-APP-02"));
     }
-    slot.lock().step(Event::ReturnFinished);
-    Ok(())
+    let mut state = slot.lock();
+    state.step(Event::ReturnFinished);
+    Ok(state.is_plain())
 }
 
 /// The response of an application that returned before its head had to leave: one piece, exact length.
-#[inline]
 fn whole(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
-    let plain = slot.lock().take_plain();
-    if let Some((head, data)) = plain {
-        Slot::recycle(slot);
-        let completion = Completion::new(Vec::new(), Some(head.status()));
-        return Ok(head.into_response(ResponseBody::whole(data, completion)));
-    }
-    whole_with_more(slot)
-}
-
-/// [`whole`], where there is more to it than a head and its bytes.
-fn whole_with_more(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
     if let Some(begun) = take_session(&slot) {
         return session(begun, None, slot, Some(Ok(())));
     }
@@ -266,7 +278,7 @@ fn whole_with_more(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
             ResponseBody::pull(body, expected, completion)
         }
         Some(Whole::Inner(mut inner)) => {
-            inner.join(&mut completion);
+            inner.join(&mut completion, head.status());
             inner
         }
         given => {

@@ -33,10 +33,6 @@ impl Outcome {
         Self { kind, status, bytes, error: None }
     }
 
-    pub(crate) fn failed(status: Option<StatusCode>, bytes: u64, error: String) -> Self {
-        Self { kind: OutcomeKind::Failed, status, bytes, error: Some(error) }
-    }
-
     /// How it ended.
     pub fn kind(&self) -> OutcomeKind {
         self.kind
@@ -61,51 +57,101 @@ impl Outcome {
 /// A callback that waits for the end.
 pub(crate) type Callback = Box<dyn FnOnce(&Outcome) + Send>;
 
-/// The callbacks of one exchange; told once, and told of the cancellation where nothing else came first.
+/// The callbacks of one exchange, in the order in which they were registered; most exchanges have none, so it is one pointer to them.
+#[derive(Default)]
+pub(crate) struct Callbacks(Option<Box<Registered>>);
+
+struct Registered {
+    first: Callback,
+    more: Vec<Callback>,
+    status: Option<StatusCode>,
+}
+
+impl Callbacks {
+    #[inline]
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn push(&mut self, callback: Callback) {
+        match &mut self.0 {
+            Some(registered) => registered.more.push(callback),
+            None => {
+                let registered = Registered { first: callback, more: Vec::new(), status: None };
+                self.0 = Some(Box::new(registered));
+            }
+        }
+    }
+}
+
+/// Who waits for the end of an exchange; told once, and told of the cancellation where nothing else came first.
 #[derive(Default)]
 pub(crate) struct Completion {
-    callbacks: Vec<Callback>,
-    pub(crate) status: Option<StatusCode>,
+    callbacks: Callbacks,
     pub(crate) bytes: u64,
 }
 
 impl Completion {
     #[inline]
-    pub(crate) fn new(callbacks: Vec<Callback>, status: Option<StatusCode>) -> Self {
-        Self { callbacks, status, bytes: 0 }
+    pub(crate) fn new(mut callbacks: Callbacks, status: Option<StatusCode>) -> Self {
+        if let Some(registered) = &mut callbacks.0 {
+            registered.status = status;
+        }
+        Self { callbacks, bytes: 0 }
     }
 
-    /// Takes over the callbacks of an outer exchange, which hear of the same end under the outer status.
-    pub(crate) fn take_over(&mut self, outer: &mut Self) {
-        self.callbacks.append(&mut outer.callbacks);
-        self.status = outer.status;
+    /// Takes over the callbacks of an outer exchange, which hear of the same end; all hear of the outer status.
+    pub(crate) fn take_over(&mut self, outer: &mut Self, status: StatusCode) {
+        if let Some(outer) = outer.callbacks.0.take() {
+            for callback in std::iter::once(outer.first).chain(outer.more) {
+                self.callbacks.push(callback);
+            }
+        }
+        self.set_status(Some(status));
     }
 
-    pub(crate) fn completed(&mut self) {
-        if !self.callbacks.is_empty() {
-            self.tell(&Outcome::new(OutcomeKind::Completed, self.status, self.bytes));
+    pub(crate) fn set_status(&mut self, status: Option<StatusCode>) {
+        if let Some(registered) = &mut self.callbacks.0 {
+            registered.status = status;
         }
     }
 
+    #[inline]
+    pub(crate) fn completed(&mut self) {
+        if !self.callbacks.is_empty() {
+            self.tell(OutcomeKind::Completed, None);
+        }
+    }
+
+    #[inline]
     pub(crate) fn failed(&mut self, error: &crate::Error) {
         if !self.callbacks.is_empty() {
-            self.tell(&Outcome::failed(self.status, self.bytes, error.to_string()));
+            self.tell(OutcomeKind::Failed, Some(error));
         }
     }
 
     /// Tells of a failure before the commit, which the server answers with the error's status.
     #[cold]
     pub(crate) fn fail(mut self, error: crate::Error) -> crate::Error {
-        self.status = Some(error.status());
+        self.set_status(Some(error.status()));
         self.failed(&error);
         error
     }
 
     #[cold]
-    fn tell(&mut self, outcome: &Outcome) {
-        for callback in std::mem::take(&mut self.callbacks) {
+    fn tell(&mut self, kind: OutcomeKind, error: Option<&crate::Error>) {
+        let Some(registered) = self.callbacks.0.take() else { return };
+        let Registered { first, more, status } = *registered;
+        let error = error.map(ToString::to_string);
+        let outcome = Outcome { kind, status, bytes: self.bytes, error };
+        for callback in std::iter::once(first).chain(more) {
             // Runs inside `drop` and while unwinding, where a second panic would end the process.
-            let _ = catch_unwind(AssertUnwindSafe(|| callback(outcome)));
+            let _ = catch_unwind(AssertUnwindSafe(|| callback(&outcome)));
         }
     }
 }
@@ -114,15 +160,13 @@ impl Drop for Completion {
     #[inline]
     fn drop(&mut self) {
         if !self.callbacks.is_empty() {
-            self.tell(&Outcome::new(OutcomeKind::Cancelled, self.status, self.bytes));
+            self.tell(OutcomeKind::Cancelled, None);
         }
     }
 }
 
 impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Completion")
-            .field("callbacks", &self.callbacks.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Completion").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
+use super::body::Piece;
 use super::{drop_quietly, panicked};
 use crate::fields::check_trailers;
 use crate::input::BoxBody;
@@ -28,7 +29,7 @@ pub(super) struct Pull {
     at_end: bool,
     /// The completing chunk, until the end is seen.
     held: Bytes,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl Pull {
@@ -44,10 +45,7 @@ impl Pull {
         }
     }
 
-    pub(super) fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Frame<Bytes>>>> {
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>>> {
         while self.body.is_some() {
             let Some(frame) = ready!(self.poll_body(cx)) else {
                 self.end()?;
@@ -69,7 +67,7 @@ impl Pull {
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
                         check_trailers(&trailers)?;
-                        self.trailers = Some(trailers);
+                        self.trailers = Some(Box::new(trailers));
                         self.end()?;
                     }
                 }
@@ -79,7 +77,7 @@ impl Pull {
             let held = std::mem::take(&mut self.held);
             return Poll::Ready(Ok(Some(self.give(held))));
         }
-        Poll::Ready(Ok(self.trailers.take().map(Frame::trailers)))
+        Poll::Ready(Ok(self.trailers.take().map(Piece::Trailers)))
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
@@ -107,9 +105,9 @@ impl Pull {
         }
     }
 
-    fn give(&mut self, data: Bytes) -> Frame<Bytes> {
+    fn give(&mut self, data: Bytes) -> Piece {
         self.sent += data.len() as u64;
-        Frame::data(data)
+        Piece::Data(data)
     }
 
     /// The body has no more content.

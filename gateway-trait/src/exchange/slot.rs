@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::drop_quietly;
-use super::outcome::Callback;
+use super::outcome::Callbacks;
 use super::phase::{Event, Phase};
 use crate::input::BoxBody;
 use crate::upgrade::UpgradeOffer;
@@ -65,7 +65,7 @@ pub(crate) struct State {
     writer_waker: Option<Waker>,
     /// The writer came to wait while the exchange polled.
     writer_inside: bool,
-    pub(crate) callbacks: Vec<Callback>,
+    pub(crate) callbacks: Callbacks,
     pub(crate) hooks: Vec<HeadHook>,
     pub(crate) informational: Option<InformationalSink>,
 }
@@ -91,13 +91,27 @@ impl Slot {
         Arc::new(Self { state: Mutex::new(State::new(head_request, capabilities)) })
     }
 
-    /// Keeps the slot of an answer that was taken whole for the next exchange of this thread, unless somebody else still holds it.
+    /// Takes a [plain](State::is_plain) answer out, and leaves the slot as good as new; `None` where somebody else still holds the slot.
     #[inline]
-    pub(crate) fn recycle(mut slot: Arc<Self>) {
-        if let Some(unshared) = Arc::get_mut(&mut slot) {
-            unshared.state.get_mut().unwrap_or_else(PoisonError::into_inner).renew();
-            let _ = SPARE.try_with(|spare| spare.set(Some(slot)));
+    pub(crate) fn take_plain(slot: &mut Arc<Self>) -> Option<(ResponseHead, Bytes)> {
+        let state = Arc::get_mut(slot)?.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match (state.head.take(), state.whole.take()) {
+            (Some(head), Some(Whole::Bytes(data))) => {
+                state.renew();
+                Some((head, data))
+            }
+            (head, whole) => {
+                (state.head, state.whole) = (head, whole);
+                None
+            }
         }
+    }
+
+    /// Keeps a slot that is as good as new for the next exchange of this thread.
+    #[inline]
+    pub(crate) fn keep(slot: Arc<Self>) {
+        // A thread that ends keeps nothing.
+        let _ = SPARE.try_with(|spare| spare.set(Some(slot)));
     }
 
     /// The state; a panic elsewhere while it was held leaves it usable, for each change is a single move.
@@ -170,19 +184,16 @@ impl State {
             body_waker: None,
             writer_waker: None,
             writer_inside: false,
-            callbacks: Vec::new(),
+            callbacks: Callbacks::none(),
             hooks: Vec::new(),
             informational: None,
         }
     }
 
-    /// Makes the state after [`take_plain`](Self::take_plain) as good as new; what that found empty is not touched again.
+    /// Makes the state of a plain answer that was taken out as good as new; what must be empty then is not touched again.
     #[inline]
     fn renew(&mut self) {
         self.phase = Phase::Waiting;
-        self.head = None;
-        self.whole = None;
-        self.chunk = Bytes::new();
         self.closed = false;
         self.declared = None;
         self.written = 0;
@@ -210,19 +221,16 @@ impl State {
         self.head_request || head.forbids_content()
     }
 
-    /// The answer, where it is no more than a head and its bytes, as most are: nobody else has a say in it, its length was checked
-    /// when it was given, and each further stop of a head on its way costs as much as a field.
+    /// Whether the answer is no more than a head and its bytes, as most are: nobody else has a say in it, and its length was checked
+    /// when it was given.
     #[inline]
-    pub(crate) fn take_plain(&mut self) -> Option<(ResponseHead, Bytes)> {
-        let plain = !self.bodyless
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.bodyless
+            && matches!(self.whole, Some(Whole::Bytes(_)))
             && self.trailers.is_none()
             && self.hooks.is_empty()
             && self.offer.is_none()
-            && self.callbacks.is_empty();
-        match (plain, &mut self.whole) {
-            (true, Some(Whole::Bytes(data))) => Some((self.head.take()?, std::mem::take(data))),
-            _ => None,
-        }
+            && self.callbacks.is_empty()
     }
 
     /// Takes a head, the first or one that replaces it, and learns the declared length.
@@ -268,11 +276,11 @@ impl State {
     /// Gives the chunk to the server and room to the writer; the waker is to be woken once the lock is free.
     pub(crate) fn take_chunk(&mut self, cx: &Context<'_>) -> (Bytes, Option<Waker>) {
         self.polling = false;
-        let waker = self.writer_waker.take();
         // A writer inside the application's own future is polled again with the next demand; a wake-up would only cost a turn. A writer
         // that waits elsewhere is woken, even if it lives in the same task.
-        let inside = self.writer_inside;
-        let waker = waker.filter(|waker| !(inside && waker.will_wake(cx.waker())));
+        let inside = self.writer_inside
+            && self.writer_waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        let waker = if inside { None } else { self.writer_waker.take() };
         (std::mem::take(&mut self.chunk), waker)
     }
 
@@ -285,6 +293,11 @@ impl State {
         self.writer_inside = self.polling;
         register(&mut self.writer_waker, cx);
         Poll::Pending
+    }
+
+    /// The writer waits for nothing any more.
+    pub(crate) fn leave(&mut self) {
+        self.writer_waker = None;
     }
 
     /// The server's half, to be woken once the lock is free; `None` where it is polling and will look by itself.

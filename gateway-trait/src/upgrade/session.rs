@@ -93,7 +93,7 @@ impl<K: SessionKind> SessionHalf<K> {
         self.running.again = false;
         let Some(future) = &mut self.running.future else { return Poll::Ready(()) };
         let Poll::Ready(result) = poll_application(future, cx) else { return Poll::Pending };
-        let result = own(result, &self.running.slot);
+        let result = own(result, &self.running.slot).map(drop);
         if result.is_err() {
             self.running.slot.close(Event::Fail);
         }

@@ -21,8 +21,8 @@ pub(crate) struct HeadWatch {
     parsed: usize,
     /// What is still to come of the content of the last head.
     content: Content,
-    /// There was a `#` among the octets.
-    hash: bool,
+    /// Whether there is a `#` among the octets, where somebody has looked.
+    hash: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ enum Content {
 
 impl HeadWatch {
     pub(crate) fn new() -> Self {
-        Self { octets: Vec::new(), parsed: 0, content: Content::None, hash: false }
+        Self { octets: Vec::new(), parsed: 0, content: Content::None, hash: None }
     }
 
     /// Takes in octets that hyper reads; gives whether a head is among them, or a part of one.
@@ -52,7 +52,7 @@ impl HeadWatch {
         if self.parsed > 0 {
             self.forget_parsed();
         }
-        self.hash |= memchr(b'#', octets).is_some();
+        self.hash = None;
         self.octets.extend_from_slice(octets);
         octets.iter().any(|octet| !is_line_end(*octet))
     }
@@ -102,9 +102,17 @@ impl HeadWatch {
     }
 
     /// Whether the target of the head that hyper is giving away has a fragment: its URI drops that without a word.
+    ///
+    /// `method` and `target` are the lengths that hyper has of them; it adds a path where a target in absolute-form has none, so only
+    /// in `origin_form` does the second say where the target ends.
     #[inline]
-    pub(crate) fn has_fragment(&self) -> bool {
-        self.hash && {
+    pub(crate) fn has_fragment(&mut self, method: usize, target: usize, origin_form: bool) -> bool {
+        let is_space = |at: usize| self.octets.get(at) == Some(&b' ');
+        // The plain case: the first head begins with the method, and the target ends where hyper's ends.
+        if origin_form && self.parsed == 0 && is_space(method) && is_space(method + 1 + target) {
+            return false;
+        }
+        *self.hash.get_or_insert_with(|| memchr(b'#', &self.octets).is_some()) && {
             let line = self.unparsed().split(|octet| *octet == b'\n').next();
             // A method may hold a `#` as well.
             let target = line.and_then(|line| line.split(|octet| *octet == b' ').nth(1));
@@ -124,7 +132,7 @@ impl HeadWatch {
             self.octets.drain(..start);
         }
         self.parsed = 0;
-        self.hash = memchr(b'#', &self.octets).is_some();
+        self.hash = None;
     }
 
     #[cold]
@@ -139,7 +147,7 @@ impl HeadWatch {
             BodyLength::Unknown => Content::Chunked(Chunked::new()),
         };
         let octets = std::mem::take(&mut self.octets);
-        (self.parsed, self.hash) = (0, false);
+        (self.parsed, self.hash) = (0, None);
         // hyper holds these octets already, so no wait begins with them.
         self.feed(&octets[start..]);
     }
@@ -268,7 +276,7 @@ mod tests {
             watch.parsed(BodyLength::Unknown);
             watch.feed(&stream[cut..]);
             assert_eq!(watch.unparsed(), b"PUT /next", "cut at {cut}");
-            assert!(!watch.has_fragment());
+            assert!(!watch.has_fragment(3, 5, true));
         }
     }
 
@@ -301,9 +309,20 @@ mod tests {
     fn a_fragment_is_seen_in_the_target_only() {
         let mut watch = HeadWatch::new();
         watch.feed(b"GET /a HTTP/1.1\r\na: #\r\n\r\nGET /a#b HTTP/1.1\r\n\r\n");
-        assert!(!watch.has_fragment());
+        assert!(!watch.has_fragment(3, 2, true));
         watch.parsed(BodyLength::Empty);
-        assert!(watch.has_fragment());
+        assert!(watch.has_fragment(3, 2, true));
+        // Behind an empty line, and where hyper has added a path.
+        for (head, target, origin_form) in [
+            ("GET /#b HTTP/1.1", 1, true),
+            ("\r\nGET /#b HTTP/1.1", 1, true),
+            ("\r\nGET /a# HTTP/1.1", 2, true),
+            ("GET http://a# HTTP/1.1", 9, false),
+        ] {
+            let mut watch = HeadWatch::new();
+            watch.feed(format!("{head}\r\n\r\n").as_bytes());
+            assert!(watch.has_fragment(3, target, origin_form), "{head}");
+        }
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
     tokio::pin!(advanced, sleep);
     let mut watching = false;
     let mut driven = Some(Driven::Plain(http));
-    let mut wait = Wait::new(state);
+    let mut wait = Wait::new(state, &shared.config);
     let end = poll_fn(|cx| {
         // Before hyper reads the reset as an error of content: the exchange is to be dropped, not to be told.
         if state.phase() == Phase::Busy && reset.as_mut().poll(cx).is_ready() {
@@ -125,12 +125,12 @@ pub(super) async fn drive<T: Transport, A: Application>(
                 cx.waker().wake_by_ref();
             }
         }
-        let blocked = {
+        let (blocked, roomy) = {
             let mut socket = wire.lock();
             if let Poll::Ready(Err(_)) = socket.poll_send(cx) {
                 return Poll::Ready(End::Departed);
             }
-            socket.is_blocked()
+            (socket.is_blocked(), socket.is_roomy())
         };
         if blocked {
             wait.pause();
@@ -148,7 +148,9 @@ pub(super) async fn drive<T: Transport, A: Application>(
             let mut head = state.head();
             let begun = head.has_begun();
             head.rest();
-            wire.lock().rest();
+            if roomy {
+                wire.lock().rest();
+            }
             begun
         };
         wait.poll(cx, state, &shared.config, sleep.as_mut(), rested).map(End::Silent)

@@ -119,7 +119,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
     let mut seen = Stage::Run;
     // The preface has come, and every further wait is one between streams.
     state.enter(Phase::Idle);
-    let mut wait = Wait::new(state);
+    let mut wait = Wait::new(state, &shared.config);
     let mut parting = false;
     let advanced = shared.stop.beyond(seen);
     let sleep = tokio::time::sleep(shared.config.idle_timeout);

@@ -7,8 +7,10 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::head_watch::HeadWatch;
 use crate::observation::Observation;
@@ -120,20 +122,20 @@ impl State {
 
     /// Keeps a session until hyper has let go of the transport.
     pub(crate) fn grant(&self, granted: Granted) {
-        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
+        *self.granted.lock() = Some(granted);
     }
 
     pub(crate) fn take_granted(&self) -> Option<Granted> {
-        self.granted.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.granted.lock().take()
     }
 
     /// Leaves a session to the connection's task.
     pub(crate) fn leave_session(&self, session: Task) {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        self.sessions.lock().push(session);
     }
 
     pub(crate) fn take_sessions(&self) -> Vec<Task> {
-        std::mem::take(&mut *self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.sessions.lock())
     }
 
     /// The same facts, to be kept beyond the exchange.
@@ -143,7 +145,7 @@ impl State {
 
     #[inline]
     pub(crate) fn head(&self) -> MutexGuard<'_, HeadWatch> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+        self.head.lock()
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
@@ -12,15 +13,17 @@ use crate::config::Config;
 
 /// How long the connection has waited for its client.
 pub(super) struct Wait {
-    since: Instant,
+    deadline: Instant,
     phase: Phase,
     served: u32,
     armed: bool,
 }
 
 impl Wait {
-    pub(super) fn new(state: &State) -> Self {
-        Self { since: Instant::now(), phase: state.phase(), served: state.served(), armed: false }
+    pub(super) fn new(state: &State, config: &Config) -> Self {
+        let phase = state.phase();
+        let deadline = Instant::now() + patience(phase, config);
+        Self { deadline, phase, served: state.served(), armed: false }
     }
 
     /// The client does not read what it asked for: that is no silence, and the next one begins when it has read.
@@ -46,20 +49,14 @@ impl Wait {
                 phase = Phase::Head;
                 state.enter(phase);
             }
-            (self.phase, self.served, self.since) = (phase, served, now);
-        }
-        let patience = match phase {
-            Phase::Fresh => config.first_byte_timeout,
-            Phase::Idle => config.idle_timeout,
-            Phase::Head | Phase::Busy => config.head_timeout,
-        };
-        let deadline = self.since + patience;
-        if now >= deadline {
+            (self.phase, self.served) = (phase, served);
+            self.deadline = now + patience(phase, config);
+        } else if now >= self.deadline {
             return Poll::Ready(phase);
         }
         // An earlier deadline is left to fire and to find out that there is time: cheaper than a change with each request.
-        if sleep.is_elapsed() || sleep.deadline() > deadline {
-            sleep.as_mut().reset(deadline);
+        if sleep.is_elapsed() || sleep.deadline() > self.deadline {
+            sleep.as_mut().reset(self.deadline);
             self.armed = false;
         }
         if !self.armed {
@@ -69,5 +66,15 @@ impl Wait {
             }
         }
         Poll::Pending
+    }
+}
+
+/// How long a client may be silent in this phase.
+#[inline]
+fn patience(phase: Phase, config: &Config) -> Duration {
+    match phase {
+        Phase::Fresh => config.first_byte_timeout,
+        Phase::Idle => config.idle_timeout,
+        Phase::Head | Phase::Busy => config.head_timeout,
     }
 }

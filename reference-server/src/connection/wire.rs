@@ -9,11 +9,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use memchr::memmem;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::sniff::Protocol;
@@ -87,7 +88,7 @@ pub(crate) fn split<T>(
 impl<T> WireHandle<T> {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Gathering<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// From now on nothing is gathered: hyper gives the transport away.
@@ -117,7 +118,7 @@ impl<T> WireHandle<T> {
     /// The transport itself, once hyper has let go of it.
     pub(crate) fn into_inner(self) -> Option<Gathering<T>> {
         let socket = Arc::into_inner(self.0)?;
-        Some(socket.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Some(socket.into_inner())
     }
 }
 
@@ -161,6 +162,11 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
         self.blocked || self.unflushed || self.waiting() > 0
     }
 
+    /// Whether it holds more than an idle connection may keep.
+    pub(crate) fn is_roomy(&self) -> bool {
+        self.gathered.capacity() > IDLE_GATHERED
+    }
+
     /// Gives back what an idle connection need not hold.
     pub(crate) fn rest(&mut self) {
         if self.gathered.is_empty() {
@@ -199,7 +205,7 @@ impl HandedOver {
 impl<T> Wire<T> {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Gathering<T>> {
-        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+        self.socket.lock()
     }
 }
 
@@ -210,27 +216,28 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
         let before = buf.filled().len();
-        if let Some(handed_over) = &mut self.lock().handed_over
+        let mut socket = this.socket.lock();
+        if let Some(handed_over) = &mut socket.handed_over
             && handed_over.look(0, cx)?
         {
             // The end of what the client sends is how it is told that the server stops.
             return Poll::Ready(Ok(()));
         }
-        if self.octets.is_empty() {
-            ready!(Pin::new(&mut self.lock().transport).poll_read(cx, buf))?;
+        if this.octets.is_empty() {
+            ready!(Pin::new(&mut socket.transport).poll_read(cx, buf))?;
         } else {
-            let length = self.octets.len().min(buf.remaining());
-            buf.put_slice(&self.octets.split_to(length));
-            if self.octets.is_empty() {
-                self.octets = Bytes::new();
+            let length = this.octets.len().min(buf.remaining());
+            buf.put_slice(&this.octets.split_to(length));
+            if this.octets.is_empty() {
+                this.octets = Bytes::new();
             }
         }
+        let watched = this.protocol != Protocol::Http2 && socket.handed_over.is_none();
+        drop(socket);
         let octets = &buf.filled()[before..];
-        if octets.is_empty()
-            || self.protocol == Protocol::Http2
-            || self.lock().handed_over.is_some()
-        {
+        if octets.is_empty() || !watched {
             return Poll::Ready(Ok(()));
         }
         let of_a_head = self.state.head().feed(octets);
