@@ -20,13 +20,13 @@ use rwgi::{Error, Result};
 /// What a thread is given to do.
 pub(crate) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
 
-/// How long the head of the queue waits before somebody looks whether the running thread is blocked.
+/// How long nothing is begun before somebody looks whether the running threads are blocked.
 ///
-/// 1 ms: beyond any request of a service that only computes in a hurry, and below what a user notices.
+/// 1 ms: longer than most requests that only compute, and shorter than a user notices.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// How often a thread lets others run before it rests: what comes within that time is answered without a wake-up.
-const YIELDS: u32 = 4;
+const YIELDS: u32 = 2;
 
 /// Without a GIL threads do not wait for each other, and each job gets its thread at once.
 const FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
@@ -43,7 +43,7 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<(Instant, Job)>,
+    queue: VecDeque<Job>,
     /// Threads that rest; the last to rest is the first to be woken, its caches are warm.
     idle: Vec<Arc<Worker>>,
     busy: Vec<Arc<Worker>>,
@@ -52,6 +52,8 @@ struct State {
     started: usize,
     watched: bool,
     stopping: bool,
+    /// Jobs that were begun: where this stands still, the running threads may be blocked.
+    begun: u64,
 }
 
 struct Worker {
@@ -98,7 +100,7 @@ impl Pool {
         if state.queue.len() >= bound {
             return Err(refused("all threads for Python are busy and the queue is full"));
         }
-        state.queue.push_back((Instant::now(), job));
+        state.queue.push_back(job);
         if state.running == 0 || FREE_THREADED {
             self.wake_one(state)
         } else {
@@ -167,7 +169,7 @@ impl Pool {
     fn next(&self, worker: &Arc<Worker>) -> Next {
         for _ in 0..YIELDS {
             let mut state = self.lock();
-            if let Some((_, job)) = state.queue.pop_front() {
+            if let Some(job) = state.take() {
                 return Next::Job(job);
             }
             if state.stopping || state.running > 1 {
@@ -177,7 +179,7 @@ impl Pool {
             std::thread::yield_now();
         }
         let mut state = self.lock();
-        if let Some((_, job)) = state.queue.pop_front() {
+        if let Some(job) = state.take() {
             return Next::Job(job);
         }
         state.running -= 1;
@@ -225,20 +227,21 @@ impl Pool {
         })
     }
 
-    /// Wakes another thread where the head of the queue waits and no running thread computes; ends when nothing was queued for a
-    /// while.
+    /// Wakes another thread where nothing was begun for a while, although something waits, and no running thread computes; ends when
+    /// nothing was queued for a while.
     fn look(self: Arc<Self>) {
-        let mut quiet = 0;
+        let (mut quiet, mut seen) = (0, 0);
         loop {
             std::thread::sleep(PATIENCE);
             let mut state = self.lock();
-            let waits = state.queue.front().map(|(since, _)| since.elapsed() >= PATIENCE);
-            quiet = if waits.is_some() { 0 } else { quiet + 1 };
+            quiet = if state.queue.is_empty() { quiet + 1 } else { 0 };
             if quiet > QUIET || state.stopping {
                 state.watched = false;
                 return;
             }
-            if waits == Some(true) && !state.busy.iter().any(|worker| worker.computes()) {
+            let stands = !state.queue.is_empty() && state.begun == seen;
+            seen = state.begun;
+            if stands && !state.busy.iter().any(|worker| worker.computes()) {
                 let _ = self.wake_one(state);
             }
         }
@@ -273,6 +276,14 @@ impl Pool {
 
 /// How many looks at an empty queue end the watch.
 const QUIET: u32 = 1000;
+
+impl State {
+    fn take(&mut self) -> Option<Job> {
+        let job = self.queue.pop_front()?;
+        self.begun += 1;
+        Some(job)
+    }
+}
 
 enum Next {
     Job(Job),

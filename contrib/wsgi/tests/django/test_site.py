@@ -26,11 +26,12 @@ BROWSER = shutil.which("chromedriver") and shutil.which("chromium")
 
 def setUpModule():
     """Starts the site by its one command, on a port of the system's choice, and a page of another origin."""
-    global site, origin, process, elsewhere, log
+    global site, origin, process, reader
     data = tempfile.mkdtemp()
     unittest.addModuleCleanup(shutil.rmtree, data, True)
     elsewhere = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
     threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+    unittest.addModuleCleanup(elsewhere.server_close)
     unittest.addModuleCleanup(elsewhere.shutdown)
     origin = "http://127.0.0.1:%d" % elsewhere.server_port
     log = open(os.path.join(data, "log"), "w+")
@@ -51,12 +52,15 @@ def setUpModule():
     else:
         log.seek(0)
         raise RuntimeError("the site did not start:\n" + log.read())
-    threading.Thread(target=lambda: [log.write(line) for line in process.stderr], daemon=True).start()
+    reader = threading.Thread(target=lambda: [log.write(line) for line in process.stderr], daemon=True)
+    reader.start()
 
 
 def end():
     process.terminate()
     code = process.wait(30)
+    reader.join(10)
+    process.stderr.close()
     assert code == 0, "the server ended with %d" % code
 
 
@@ -133,7 +137,7 @@ class InTheBrowser(unittest.TestCase):
                 browser.type("#id_cover", cover.name)
                 browser.click("input[name=_save]")
                 browser.until("document.querySelector('.messagelist .success')")
-            browser.click("#result_list th a")
+            browser.click("#result_list tbody th a")
             browser.until("document.querySelector('#id_pages')")
             browser.clear("#id_author")
             browser.type("#id_author", "Douglas Hofstadter")

@@ -72,4 +72,5 @@ STATIC_ROOT = DATA_DIR / "static"
 MEDIA_URL = "media/"
 MEDIA_ROOT = DATA_DIR / "media"
 
+LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"

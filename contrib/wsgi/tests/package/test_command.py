@@ -1,0 +1,298 @@
+"""The command of the package: what it says when it cannot start, and that nothing is lost when processes come and go.
+
+Rules of this test: real processes and sockets; waits are for events; every figure that is claimed is counted here.
+"""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RWGI = os.path.join(os.path.dirname(sys.executable), "rwgi")
+
+
+class Running:
+    """`rwgi run`, until its block ends."""
+
+    def __init__(self, *arguments, app="views:application", directory=HERE):
+        command = [RWGI, "run", app, "--bind", "127.0.0.1:0", *arguments]
+        self.process = subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True)
+        self.log, self.listening = [], threading.Event()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        self.listening.wait(30)
+        assert self.listening.is_set(), "".join(self.log)
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.log.append(line)
+            found = re.search(r"endpoint=127\.0\.0\.1:(\d+)", line)
+            if found:
+                self.port = int(found.group(1))
+                self.listening.set()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise
+        self.process.stderr.close()
+
+    def get(self, path, patience=30):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def later(self, path):
+        """Sends a request from another thread; gives what collects the answer."""
+        result = []
+
+        def ask():
+            try:
+                result.append(self.get(path))
+            except OSError as error:
+                result.append((0, repr(error)))
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+
+        def answer():
+            thread.join(60)
+            return result[0] if result else (0, "no answer")
+
+        return answer
+
+    def said(self, text, patience=30):
+        end = time.monotonic() + patience
+        while text not in "".join(self.log):
+            assert time.monotonic() < end, "%r was not said:\n%s" % (text, "".join(self.log))
+            time.sleep(0.02)
+
+
+class Load:
+    """Requests without end from some threads, each on a connection of its own for each request."""
+
+    def __init__(self, server, threads=4):
+        self.server, self.ended = server, threading.Event()
+        self.answers, self.lost = [], []
+        self.threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(threads)]
+
+    def _ask(self):
+        while not self.ended.is_set():
+            try:
+                status, text = self.server.get("/")
+                (self.answers if status == 200 else self.lost).append(text)
+            except OSError as error:
+                self.lost.append(repr(error))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def until(self, holds, patience=60):
+        end = time.monotonic() + patience
+        while not holds(self):
+            assert time.monotonic() < end, "it never came: %d answers of %s" % (len(self.answers), set(self.answers))
+            time.sleep(0.02)
+
+
+def refused(*arguments):
+    done = subprocess.run([RWGI, *arguments], cwd=HERE, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr.splitlines()
+
+
+class WhatItSays(unittest.TestCase):
+    def one_line(self, application, text, traceback):
+        code, lines = refused("run", application, "--bind", "127.0.0.1:0")
+        self.assertEqual(code, 1)
+        self.assertTrue(lines[0].startswith("rwgi: "), lines)
+        self.assertIn(text, lines[0])
+        self.assertEqual(len(lines) > 1 and lines[1].startswith("Traceback"), traceback, lines)
+
+    def test_a_module_that_is_not_there(self):
+        self.one_line("nowhere.wsgi:application", 'there is no module "nowhere"', True)
+
+    def test_a_module_that_needs_another(self):
+        self.one_line("needs:application", 'it needs the module "a_module_that_nobody_has"', True)
+
+    def test_a_module_that_raises(self):
+        self.one_line("broken:application", "RuntimeError: broken on purpose", True)
+
+    def test_an_attribute_that_is_not_there(self):
+        self.one_line("views:nothing", 'the module views has no "nothing"', False)
+
+    def test_what_cannot_be_called(self):
+        self.one_line("views:not_callable", "of type int and cannot be called", False)
+
+    def test_a_name_that_is_none(self):
+        self.one_line(":application", "write it as module:attribute", False)
+
+    def test_an_option_that_is_none(self):
+        code, lines = refused("run", "views:application", "--thraeds", "4")
+        self.assertEqual(code, 2)
+        self.assertIn("--thraeds", lines[0])
+
+    def test_several_processes_say_it_as_well(self):
+        code, lines = refused("run", "nowhere:application", "--processes", "2", "--bind", "127.0.0.1:0")
+        self.assertEqual(code, 1)
+        self.assertIn('there is no module "nowhere"', lines[0])
+
+    def test_which_python_runs(self):
+        with Running() as server:
+            server.said("Python %d.%d" % sys.version_info[:2])
+
+    def test_as_a_module(self):
+        done = subprocess.run([sys.executable, "-m", "rwgi", "--version"], capture_output=True, text=True, timeout=60)
+        self.assertRegex(done.stdout, r"^rwgi \d")
+
+    def test_the_environment_of_the_project_is_found(self):
+        # A Python without rwgi's environment around it goes on in the one that lies beside the application.
+        environment = os.path.dirname(os.path.dirname(RWGI))
+        if not os.path.exists(os.path.join(environment, "pyvenv.cfg")):
+            self.skipTest("rwgi is not installed in a virtual environment")
+        import rwgi
+
+        code = "import sys; sys.path.append(%r); from rwgi.__main__ import main; main(['--version'])"
+        with tempfile.TemporaryDirectory() as project:
+            os.symlink(environment, os.path.join(project, ".venv"))
+            base = os.path.join(sys.base_prefix, "bin", "python%d.%d" % sys.version_info[:2])
+            package = os.path.dirname(os.path.dirname(rwgi.__file__))
+            done = subprocess.run(
+                [base, "-c", code.replace("main(['--version'])", "import rwgi._environment as e; print(e.find('.'))") % package],
+                cwd=project,
+                env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            self.assertTrue(done.stdout.strip().endswith(".venv"), done)
+
+
+class Faults(unittest.TestCase):
+    def test_views_that_fail_harm_nobody_else(self):
+        with Running("--threads", "2") as server:
+            pid = server.get("/")[1]
+            for path in ("/raise", "/exit", "/strings") * 3:
+                self.assertEqual(server.get(path)[0], 500, path)
+            for _ in range(20):
+                self.assertEqual(server.get("/leak")[0], 200)
+            self.assertEqual(server.get("/"), (200, pid))
+
+    def test_a_view_that_waits_holds_one_thread(self):
+        with Running("--threads", "2") as server:
+            waiting = server.later("/wait?a")
+            self.assertEqual(server.get("/arrived?a")[0], 200)
+            for _ in range(20):
+                self.assertEqual(server.get("/")[0], 200)
+            server.get("/release?a")
+            self.assertEqual(waiting()[0], 200)
+
+    def test_beyond_the_queue_it_is_503(self):
+        with tempfile.TemporaryDirectory() as directory, Running("--threads", "1", "--queue", "1") as server:
+            pipe = os.path.join(directory, "pipe")
+            os.mkfifo(pipe)
+            # Whichever of the three comes to the thread first: one runs, one waits, and one is told.
+            answers = [server.later("/pipe?" + pipe) for _ in range(3)]
+            server.said("the queue is full")
+            self.assertEqual(server.get("/")[0], 503)
+            for _ in range(2):
+                with open(pipe, "w") as release:
+                    release.write("now")
+            self.assertEqual(sorted(answer()[0] for answer in answers), [200, 200, 503])
+
+    def test_sigterm_lets_requests_end(self):
+        with tempfile.TemporaryDirectory() as directory, Running("--threads", "2") as server:
+            pipe = os.path.join(directory, "pipe")
+            os.mkfifo(pipe)
+            waiting = server.later("/pipe?" + pipe)
+            server.get("/arrived?" + pipe)
+            server.process.terminate()
+            server.said("stopping")
+            with self.assertRaises(OSError):
+                server.get("/")
+            self.assertIsNone(server.process.poll())
+            with open(pipe, "w") as release:
+                release.write("now")
+            self.assertEqual(waiting()[0], 200)
+            self.assertEqual(server.process.wait(30), 0)
+
+    def test_a_view_that_never_returns_does_not_keep_the_process(self):
+        with Running("--threads", "2", "--grace", "100ms") as server:
+            waiting = server.later("/forever?a")
+            server.get("/arrived?a")
+            server.process.terminate()
+            self.assertEqual(server.process.wait(30), 1)
+            self.assertEqual(waiting()[0], 0)
+
+
+class Processes(unittest.TestCase):
+    def test_a_process_that_dies_is_replaced(self):
+        with Running("--processes", "2", "--threads", "2") as server:
+            pids = {server.get("/")[1] for _ in range(50)}
+            with self.assertRaises((OSError, http.client.HTTPException)):
+                server.get("/die")
+            server.said("another one is started")
+            with Load(server) as load:
+                load.until(lambda load: set(load.answers) - pids)
+            self.assertEqual(load.lost, [])
+
+    def test_recycling_loses_nothing(self):
+        with Running("--processes", "2", "--threads", "2", "--max-requests", "100") as server:
+            with Load(server) as load:
+                load.until(lambda load: len(set(load.answers)) >= 5)
+            self.assertEqual(load.lost, [])
+            print("recycling: %d requests, %d processes, none lost" % (len(load.answers), len(set(load.answers))))
+
+    def test_renewal_under_load_loses_nothing(self):
+        with Running("--processes", "2", "--threads", "2") as server:
+            with Load(server) as load:
+                for _ in range(3):
+                    load.until(lambda load: len(load.answers) > 50)
+                    old = set(load.answers)
+                    server.process.send_signal(signal.SIGHUP)
+                    load.until(lambda load: set(load.answers[-20:]).isdisjoint(old))
+            self.assertEqual(load.lost, [])
+            print("renewal: %d requests, %d processes, none lost" % (len(load.answers), len(set(load.answers))))
+
+    def test_reload_in_development(self):
+        with tempfile.TemporaryDirectory() as project:
+            path = os.path.join(project, "changing.py")
+            source = "def application(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'%s']\n"
+            with open(path, "w") as file:
+                file.write(source % "before")
+            with Running("--reload", app="changing:application", directory=project) as server:
+                self.assertEqual(server.get("/")[1], "before")
+                with Load(server, 2) as load:
+                    with open(path, "w") as file:
+                        file.write(source % "after")
+                    stamp = time.time() + 5
+                    os.utime(path, (stamp, stamp))
+                    load.until(lambda load: "after" in load.answers)
+                self.assertEqual(load.lost, [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
