@@ -38,13 +38,14 @@ def serve(options):
     os.environ["LISTEN_PID"] = str(os.getpid())
 
     def tell():
+        if options.reload:
+            from . import _reload
+
+            # From now on: what was imported is known, and nobody was served yet.
+            _reload.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
         os.write(ready, b"1")
         os.close(ready)
 
-    if options.reload:
-        from . import _reload
-
-        _reload.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
     end(_rwgi.serve(options, tell))
 
 

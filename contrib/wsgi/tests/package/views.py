@@ -30,6 +30,7 @@ def application(environ, start_response):
     if path == "/pipe":
         # Released by the file system: after SIGTERM the network is closed.
         gate[0].set()
+        environ["wsgi.errors"].write("waiting for the pipe\n")
         with open(key) as pipe:
             pipe.read()
     if path == "/forever":
