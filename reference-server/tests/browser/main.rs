@@ -8,7 +8,7 @@ mod webdriver;
 
 use std::io::Write;
 
-use rwgi_server::{Running, Server};
+use rwgi_server::{Config, Running, Server};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -34,7 +34,8 @@ fn visit() -> Option<Visit> {
         }
     };
     let runtime = Runtime::new().unwrap();
-    let server = Server::new(rwgi_server::demo::application()).bind("127.0.0.1:0");
+    let config = Config { admin: Some("127.0.0.1:0".to_owned()), ..Config::default() };
+    let server = Server::new(rwgi_server::demo::application()).bind("127.0.0.1:0").config(config);
     let server = runtime.block_on(server.start()).unwrap();
     let origin = format!("http://{}", server.address().unwrap());
     Some(Visit { browser, origin, server, runtime })
@@ -245,5 +246,36 @@ fn no_page_is_wider_than_a_phone() {
         let width = visit.browser.run("return document.documentElement.scrollWidth");
         assert_eq!(width, 360, "{path}");
     }
+    visit.end();
+}
+
+#[test]
+fn an_operator_sees_the_state_change_by_itself() {
+    let Some(visit) = visit() else { return };
+    let browser = &visit.browser;
+    let admin = format!("http://{}", visit.server.admin_address().unwrap());
+    browser.open(&admin);
+    browser.until("document.documentElement.dataset.asked >= 1");
+    assert_eq!(browser.text("#state"), "ready");
+    assert!(browser.text("#where").contains(&visit.origin["http://".len()..]));
+    let exchanges = "Number([...document.querySelectorAll('#numbers div')].find(div => \
+                     div.firstChild.textContent === 'Exchanges').lastChild.textContent)";
+    assert_eq!(browser.run(&format!("return {exchanges}")), 0);
+    // Somebody else uses the server meanwhile; nobody reloads the page.
+    let mut stream = std::net::TcpStream::connect(&visit.origin["http://".len()..]).unwrap();
+    for _ in 0..3 {
+        stream.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+    browser.until(&format!("{exchanges} === 3"));
+    browser.until("document.querySelector('#connections-now').textContent === '1'");
+    browser.until("document.querySelector('#statuses').textContent === '2003'");
+    browser.until("document.querySelectorAll('#latency polyline').length === 3");
+    let drawn = "document.querySelector('#rate polyline').getAttribute('points').split(' ').length";
+    browser.until(&format!("{drawn} >= 2"));
+    browser.until("[...document.querySelectorAll('#p99-now')].length === 1");
+    assert_eq!(browser.complaints(), [""; 0]);
+    browser.set_width(360);
+    assert_eq!(browser.run("return document.documentElement.scrollWidth"), 360);
+    drop(stream);
     visit.end();
 }
