@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::{AccessLogFormat, DEFAULT_BIND, Error, ForwardedFields, TrustedProxies};
+use crate::{AccessLogFormat, DEFAULT_BIND, Error, ForwardedFields, StaticFolders, TrustedProxies};
 
 /// Limits and times of the server; all on by default.
 ///
@@ -135,6 +135,11 @@ pub struct Config {
     ///
     /// None: it tells strangers what they need not know. `127.0.0.1:9000` is a good place.
     pub admin: Option<String>,
+    /// Folders of files that [`serve`](crate::serve()) and [`command`](crate::command()) put before the application; an embedder does the same by
+    /// [`StaticFiles`](crate::StaticFiles).
+    ///
+    /// None.
+    pub static_folders: StaticFolders,
     /// What the command logs to standard error, in the form of `tracing`'s `EnvFilter`; a library leaves logging to its embedder.
     ///
     /// `info`: starts, stops and refusals; one line for each failure.
@@ -225,6 +230,7 @@ impl Default for Config {
             access_log: None,
             access_log_format: AccessLogFormat::default(),
             admin: None,
+            static_folders: StaticFolders::default(),
             log: "info".to_owned(),
         }
     }

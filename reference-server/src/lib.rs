@@ -50,6 +50,8 @@ mod blocking;
 mod fault;
 mod response_body;
 
+mod static_files;
+
 pub mod demo;
 
 use rwgi::Application;
@@ -62,6 +64,7 @@ pub use self::forwarded::{ForwardedFields, TrustedProxies};
 pub use self::listener::Listener;
 pub use self::observation::{RequestId, TraceParent};
 pub use self::server::{DEFAULT_BIND, Readiness, Running, Server};
+pub use self::static_files::{StaticFiles, StaticFolders};
 pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
 
 /// Serves `application` until SIGTERM or ctrl-c; blocks. Settings come from the environment (`RWGI_BIND`, and `RWGI_…` for each field
@@ -71,7 +74,7 @@ pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
 /// Settings that are wrong, all at once; as [`Server::serve`].
 pub fn serve<A: Application>(application: A) -> Result<()> {
     let config = command::from_environment()?;
-    run(Server::new(application), &config)
+    run(Server::new(StaticFiles::new(application, &config.static_folders)?), &config)
 }
 
 /// Runs a server on a runtime made for it, until SIGTERM or ctrl-c; blocks.

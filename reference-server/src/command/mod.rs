@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::settings::table::TABLE;
 use crate::settings::{Settings, Sources, settle};
 use crate::tls::Tls;
-use crate::{Error, Result, Server};
+use crate::{Error, Result, Server, StaticFiles};
 
 /// The whole command line of `rwgi` for an application: flags, environment and file, `check` and `config`; serves until SIGTERM or ctrl-c.
 ///
@@ -257,6 +257,10 @@ fn serve<A: Application>(application: A, settings: &Settings) -> ExitCode {
     for problem in &settings.problems {
         tracing::warn!("{problem}");
     }
+    let application = match StaticFiles::new(application, &settings.config.static_folders) {
+        Ok(application) => application,
+        Err(error) => return failed(&error),
+    };
     match crate::run(Server::new(application), &settings.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),

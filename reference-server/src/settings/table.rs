@@ -42,7 +42,7 @@ impl Setting {
 
     /// Whether its flag may be given more than once.
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.slot(&mut Config::default()), Slot::Texts(_))
+        matches!(self.slot(&mut Config::default()), Slot::Texts(_) | Slot::Owns(_))
     }
 
     /// Where it stands in the table.
@@ -66,6 +66,7 @@ const PROXIES: &str = "Behind a proxy";
 const TLS: &str = "TLS";
 const LIMITS: &str = "Limits";
 const TIME: &str = "Time";
+const FILES: &str = "Files";
 const SEEING: &str = "Seeing";
 
 /// All options, in the order of the help.
@@ -100,6 +101,8 @@ pub(crate) static TABLE: &[Setting] = &[
     setting(TIME, "linger", "TIME", "How long a closing connection reads on, so that the client can read its answer", |c| Slot::Time(&mut c.linger)),
     setting(TIME, "announce", "TIME", "How long to serve on after being told to stop, while the server says that it is not ready", |c| Slot::Time(&mut c.announce)),
     setting(TIME, "grace", "TIME", "How long exchanges may go on after the server was told to stop", |c| Slot::Time(&mut c.grace)),
+
+    setting(FILES, "static", "PREFIX=FOLDER", "Files that are served beside the application, as /static=./public; may be given more than once", |c| Slot::Owns(&mut c.static_folders)),
 
     setting(SEEING, "access_log", "FILE", "A line for each exchange: a file, `-` for standard output, or off", |c| Slot::MaybePath(&mut c.access_log)),
     setting(SEEING, "access_log_format", "FORMAT", "common, combined, json, or gunicorn's atoms as in \"%(h)s %(r)s %(s)s\"", |c| Slot::Own(&mut c.access_log_format)),

@@ -59,6 +59,8 @@ pub(crate) enum Slot<'a> {
     Texts(&'a mut Vec<String>),
     /// A type with a text form of its own, and an error that says what would be right.
     Own(&'a mut dyn Own),
+    /// As [`Own`](Self::Own), of several items, parted by commas.
+    Owns(&'a mut dyn Own),
 }
 
 /// An unsigned integer of whatever width.
@@ -138,7 +140,7 @@ impl Slot<'_> {
                 **field = texts(given)?;
                 Ok(())
             }
-            Self::Own(field) => match given {
+            Self::Own(field) | Self::Owns(field) => match given {
                 Given::Texts(texts) => field.set(&texts.join(",")),
                 Given::Switch(false) => field.set(OFF),
                 Given::Number(number) => field.set(&number.to_string()),
@@ -168,7 +170,7 @@ impl Slot<'_> {
                 let items: Vec<_> = field.iter().map(|item| quoted(item)).collect();
                 format!("[{}]", items.join(", "))
             }
-            Self::Own(field) => quoted(&field.show()),
+            Self::Own(field) | Self::Owns(field) => quoted(&field.show()),
         }
     }
 }
