@@ -37,6 +37,7 @@ mod receiver;
 #[cfg(feature = "redis")]
 mod redis;
 mod typed;
+mod websocket;
 
 pub use self::config::Config;
 pub use self::error::{Error, Result};
@@ -46,3 +47,4 @@ pub use self::receiver::Receiver;
 #[cfg(feature = "redis")]
 pub use self::redis::{Key, Redis, RedisConfig, Server};
 pub use self::typed::{TypedReceived, decode, encode};
+pub use self::websocket::{GroupSocket, Incoming};
