@@ -6,7 +6,9 @@ mod support;
 
 use http::StatusCode;
 use rwgi::{Environ, Finished, StartResponse};
-use support::{Client, End, connect, serve};
+use support::log::Log;
+use support::{Client, End, connect, serve, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Does what the path says; half of it is wrong.
 async fn application(environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
@@ -291,4 +293,57 @@ async fn a_wish_for_an_upgrade_is_ignored() {
     let upgrade = "Connection: close, upgrade\r\nUpgrade: h2c\r\n";
     let response = client.request(get("/unread", "1.1", upgrade)).await;
     assert_eq!((response.body.len(), response.end), (4 * 1024 * 1024, End::Framed));
+}
+
+#[tokio::test]
+async fn a_failure_is_logged_once_and_with_the_request_that_it_belongs_to() {
+    let server = serve(application).await;
+    for (path, what) in [
+        ("/wrong-piece?before", "error response"),
+        ("/fail?after", "response aborted"),
+        ("/long?after", "response aborted"),
+    ] {
+        let (log, _guard) = Log::listen();
+        let mut client = connect(&server).await;
+        client.send(get(path, "1.1", "")).await;
+        client.response().await;
+        let lines = log.take(what);
+        assert_eq!(lines.len(), 1, "{path}: {lines:?}");
+        assert!(lines[0].contains(&format!("GET {path}")), "{path}: {lines:?}");
+    }
+}
+
+/// The flags of the frame of HTTP/2 that begins the response to a GET.
+async fn flags_of_head(server: &rwgi_server::Running, path: &str) -> u8 {
+    const HEADERS: u8 = 1;
+    let mut stream = tokio::net::TcpStream::connect(server.address().unwrap()).await.unwrap();
+    // GET, http, and the path and the authority as literals that are not indexed.
+    let block = [&[0x82, 0x86, 0x04, path.len() as u8], path.as_bytes(), &[0x01, 1, b'a']].concat();
+    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    request.extend([0, 0, block.len() as u8, HEADERS, 5, 0, 0, 0, 1]);
+    request.extend(block);
+    stream.write_all(&request).await.unwrap();
+    within("the head", async {
+        loop {
+            let mut frame = [0; 9];
+            stream.read_exact(&mut frame).await.unwrap();
+            let length = u32::from_be_bytes([0, frame[0], frame[1], frame[2]]) as usize;
+            stream.read_exact(&mut vec![0; length]).await.unwrap();
+            if frame[3] == HEADERS {
+                return frame[4];
+            }
+        }
+    })
+    .await
+}
+
+// Evidence: REQ-RESP-18
+#[tokio::test]
+async fn a_response_without_content_ends_with_its_head_on_http2() {
+    const END_STREAM: u8 = 1;
+    let server = serve(application).await;
+    for path in ["/not-modified", "/none"] {
+        assert_eq!(flags_of_head(&server, path).await & END_STREAM, END_STREAM, "{path}");
+    }
+    assert_eq!(flags_of_head(&server, "/stream").await & END_STREAM, 0);
 }
