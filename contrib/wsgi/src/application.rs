@@ -35,6 +35,7 @@ pub struct WsgiBuilder {
     callable: Py<PyAny>,
     threads: usize,
     queue: usize,
+    sessions: usize,
     multiprocess: bool,
     whole: bool,
 }
@@ -42,7 +43,14 @@ pub struct WsgiBuilder {
 impl WsgiApplication {
     /// Hosts `callable`, with all settings still to be made.
     pub fn builder(callable: Py<PyAny>) -> WsgiBuilder {
-        WsgiBuilder { callable, threads: 8, queue: 1024, multiprocess: false, whole: true }
+        WsgiBuilder {
+            callable,
+            threads: 8,
+            queue: 1024,
+            sessions: 1000,
+            multiprocess: false,
+            whole: true,
+        }
     }
 
     /// Lets the threads end once the queue is empty and waits until they have, `patience` at most; gives how many have not.
@@ -52,7 +60,7 @@ impl WsgiApplication {
     /// # Panics
     /// Never; but it waits for ever where the caller holds the GIL that those threads need.
     pub fn stop(&self, patience: Duration) -> usize {
-        self.hosted.pool.stop(patience)
+        self.hosted.stop(patience)
     }
 }
 
@@ -73,6 +81,16 @@ impl WsgiBuilder {
     #[must_use]
     pub fn queue(mut self, queue: usize) -> Self {
         self.queue = queue.max(1);
+        self
+    }
+
+    /// How many WebSockets are open at once at most; beyond it the answer is 503. Each has a thread of its own, so that they hold up no
+    /// request.
+    ///
+    /// 1,000: as many threads as a machine carries without a thought; who needs more needs an asynchronous application.
+    #[must_use]
+    pub fn sessions(mut self, sessions: usize) -> Self {
+        self.sessions = sessions.max(1);
         self
     }
 
@@ -102,6 +120,7 @@ impl WsgiBuilder {
             template: Template::new(py, self.threads > 1, self.multiprocess)?,
             copy_context: py.import("contextvars")?.getattr("copy_context")?.unbind(),
             pool: Arc::new(Pool::new(self.threads, self.queue)),
+            sessions: Arc::new(Pool::new(self.sessions, self.queue)),
             callable: self.callable,
         };
         Ok(WsgiApplication { hosted: Arc::new(hosted), whole: self.whole })
@@ -119,7 +138,9 @@ impl Application for WsgiApplication {
         let (source, content) = collect::content(&mut environ, self.whole).await?;
         let (sender, receiver) = oneshot::channel();
         let hosted = Arc::clone(&self.hosted);
-        self.hosted.pool.push(Box::new(move |py| {
+        let is_session = environ.websocket().is_some();
+        let pool = if is_session { &self.hosted.sessions } else { &self.hosted.pool };
+        pool.push(Box::new(move |py| {
             if sender.is_canceled() {
                 // The client left while the request was waiting.
                 return;
@@ -138,9 +159,9 @@ impl Application for WsgiApplication {
 
     async fn shutdown(&self) {
         let (sender, receiver) = oneshot::channel();
-        let pool = Arc::clone(&self.hosted.pool);
+        let hosted = Arc::clone(&self.hosted);
         let waits = std::thread::Builder::new().spawn(move || {
-            let left = pool.stop(PATIENCE);
+            let left = hosted.stop(PATIENCE);
             if left > 0 {
                 tracing::warn!("{left} thread(s) are still in the application and are left there");
             }

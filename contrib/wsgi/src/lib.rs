@@ -40,6 +40,7 @@ mod start_response;
 mod file;
 mod request;
 mod traceback;
+mod websocket;
 
 mod load;
 

@@ -4,6 +4,7 @@
 //! is complete before anything was sent leaves in one piece, and the rest block by block, none of them held back.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use pyo3::intern;
@@ -18,6 +19,7 @@ use crate::input::{Source, WsgiInput};
 use crate::pool::Pool;
 use crate::start_response::{Sent, StartResponse, Unsent, content};
 use crate::traceback;
+use crate::websocket::WebSocket;
 
 /// What one call of the application needs.
 pub(crate) struct Request {
@@ -35,6 +37,17 @@ pub(crate) struct Hosted {
     /// `contextvars.copy_context`.
     pub(crate) copy_context: Py<PyAny>,
     pub(crate) pool: Arc<Pool>,
+    /// The threads of WebSockets, which last.
+    pub(crate) sessions: Arc<Pool>,
+}
+
+impl Hosted {
+    /// Lets all threads end; gives how many have not.
+    pub(crate) fn stop(&self, patience: Duration) -> usize {
+        let end = Instant::now() + patience;
+        let left = self.pool.stop(patience);
+        left + self.sessions.stop(end.saturating_duration_since(Instant::now()))
+    }
 }
 
 /// Answers one request.
@@ -46,14 +59,26 @@ pub(crate) fn answer(py: Python<'_>, hosted: &Hosted, request: Request) -> rwgi:
     let dict = hosted.template.environ(py, &environ)?;
     let blocking = environ.server().blocking.clone();
     let is_head = *environ.method() == http::Method::HEAD;
+    let offered: Option<Vec<String>> =
+        environ.websocket().map(|offer| offer.subprotocols().map(str::to_owned).collect());
     drop(environ);
     let failed = |error: PyErr| traceback::error(py, &error);
-    let pool = &hosted.pool;
+    let pool = if offered.is_some() { &hosted.sessions } else { &hosted.pool };
     let input =
         Bound::new(py, WsgiInput::new(source, content, Arc::clone(pool))).map_err(failed)?;
     dict.set_item(intern!(py, "wsgi.input"), &input).map_err(failed)?;
     let start_response =
         Bound::new(py, StartResponse::new(token, is_head, Arc::clone(pool))).map_err(failed)?;
+    let socket = match offered {
+        Some(subprotocols) => {
+            let response = start_response.clone().unbind();
+            let socket = WebSocket::new(response, subprotocols, Arc::clone(pool));
+            let socket = Bound::new(py, socket).map_err(failed)?;
+            dict.set_item(intern!(py, "rwgi.websocket"), &socket).map_err(failed)?;
+            Some(socket)
+        }
+        None => None,
+    };
     let call = Call { callable: hosted.callable.clone_ref(py), blocking, result: None };
     let call = Bound::new(py, call).map_err(failed)?;
     // A context of its own for each request: what one sets, the next on this thread does not see.
@@ -66,6 +91,13 @@ pub(crate) fn answer(py: Python<'_>, hosted: &Hosted, request: Request) -> rwgi:
         (Ok(_), None) => Err(Error::server("the application was not called")),
     };
     start_response.get().close();
+    // Taken in any case: a session that was left by an exception ends here as well.
+    let session = socket.and_then(|socket| socket.get().finish());
+    let result = match (result, session) {
+        (Ok(Some(finished)), _) | (Ok(None), Some(finished)) => Ok(finished),
+        (Ok(None), None) => Err(Error::application("the WebSocket's session was lost")),
+        (Err(error), _) => Err(error),
+    };
     errors::end_of_request();
     match (input.get().close(), result) {
         // The exception is only the echo of what the client did.
@@ -79,7 +111,7 @@ pub(crate) fn answer(py: Python<'_>, hosted: &Hosted, request: Request) -> rwgi:
 struct Call {
     callable: Py<PyAny>,
     blocking: Option<Arc<dyn BlockingExecutor>>,
-    result: Option<rwgi::Result<Finished>>,
+    result: Option<rwgi::Result<Option<Finished>>>,
 }
 
 #[pymethods]
@@ -99,37 +131,42 @@ impl Call {
     }
 }
 
+/// Calls and answers; `None` where the answer was a session.
 fn respond(
     callable: &Bound<'_, PyAny>,
     environ: &Bound<'_, PyAny>,
     start_response: &Bound<'_, StartResponse>,
     blocking: Option<Arc<dyn BlockingExecutor>>,
-) -> rwgi::Result<Finished> {
+) -> rwgi::Result<Option<Finished>> {
     let py = callable.py();
     let iterable = callable
         .call1((environ, start_response))
         .map_err(|raised| traceback::error(py, &raised))?;
     let response = start_response.get();
+    if response.is_session() {
+        return close(&iterable).map(|()| None);
+    }
     if let Some(whole) = whole(response, &iterable) {
         // A list has nothing to be closed.
-        return one_piece(response, whole);
+        return one_piece(response, whole).map(Some);
     }
     if let Ok(wrapper) = iterable.cast_exact::<FileWrapper>()
         && response.is_headed()
         && !response.is_bodyless()
         && let Some(file) = wrapper.get().file(py)
     {
-        return send_file(response, wrapper, file, blocking);
+        return send_file(response, wrapper, file, blocking).map(Some);
     }
     let sent = iterate(response, &iterable);
     // On every path: PEP 3333's one promise to applications that hold something.
     let closed = close(&iterable);
     let whole = sent?;
     closed?;
-    match whole {
+    let finished = match whole {
         Some(whole) => one_piece(response, whole),
         None => response.finish(py),
-    }
+    };
+    finished.map(Some)
 }
 
 /// All of the content, where the application has returned it as a list or tuple and it is what was declared.

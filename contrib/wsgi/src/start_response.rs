@@ -46,6 +46,8 @@ enum Phase {
     Streaming(BodyWriter),
     /// A thread is writing.
     Busy,
+    /// The request is a session now: what is answered besides has no reader.
+    Session,
     /// The request has ended.
     Over,
 }
@@ -90,6 +92,11 @@ impl StartResponse {
         matches!(self.lock().phase, Phase::Headed(..))
     }
 
+    /// Whether the connection has become a session.
+    pub(crate) fn is_session(&self) -> bool {
+        matches!(self.lock().phase, Phase::Session)
+    }
+
     /// Whether nothing of the content is wanted.
     pub(crate) fn is_bodyless(&self) -> bool {
         self.lock().bodyless
@@ -113,6 +120,18 @@ impl StartResponse {
         }
     }
 
+    /// Takes the token out, for a session instead of a response.
+    pub(crate) fn take_for_session(&self) -> Option<rwgi::StartResponse> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut state.phase, Phase::Session) {
+            Phase::Fresh(token) | Phase::Headed(token, _) => Some(token),
+            other => {
+                state.phase = other;
+                None
+            }
+        }
+    }
+
     /// Gives a piece of content to the server; waits without the interpreter until it has taken the one before.
     ///
     /// # Errors
@@ -132,6 +151,10 @@ impl StartResponse {
             let writer = match std::mem::replace(&mut state.phase, Phase::Busy) {
                 Phase::Headed(token, head) => token.start_with(head),
                 Phase::Streaming(writer) => writer,
+                Phase::Session => {
+                    state.phase = Phase::Session;
+                    return Ok(Sent::Enough);
+                }
                 other => {
                     let problem = match other {
                         Phase::Fresh(_) => PyAssertionError::new_err(
@@ -196,7 +219,7 @@ impl StartResponse {
             Phase::Fresh(_) => Err(rwgi::Error::application(
                 "the application returned without a call of start_response()",
             )),
-            Phase::Busy | Phase::Over => {
+            Phase::Busy | Phase::Session | Phase::Over => {
                 Err(rwgi::Error::application("another thread was still writing to the response"))
             }
         }
@@ -237,6 +260,8 @@ impl StartResponse {
             (Phase::Over, _) => {
                 return Err(PyRuntimeError::new_err("the request of this response is over"));
             }
+            // Frameworks answer after a session as after any call.
+            (Phase::Session, _) => return Ok(Write { response: slf.clone().unbind() }),
             (Phase::Fresh(_) | Phase::Headed(..), _) => {}
         }
         let new = new?;
