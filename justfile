@@ -65,3 +65,15 @@ fuzz-guided time='10min' package='rwgi' target='exchange::fuzz_operations':
 # Makes conformance-tests/MUTANTS.md from one or more runs of `cargo mutants`; the last has the last word.
 mutants-page *runs='mutants.out':
     cargo run -p rwgi-conformance --example mutants -- conformance-tests/MUTANTS.md {{runs}}
+
+# Builds the Python package in a fresh virtual environment and runs its tests (needs Python with its headers).
+python:
+    contrib/wsgi/tests/all
+
+# Judges WSGI servers by PEP 3333, those that are installed beside rwgi in this Python, and makes the table.
+python-table:
+    cd contrib/wsgi && python tests/host/run.py --table PEP3333.md rwgi gunicorn granian waitress uWSGI
+
+# Weighs WSGI servers against each other and makes the table (needs wrk).
+python-throughput:
+    cd contrib/wsgi && python benches/throughput.py --write THROUGHPUT.md

@@ -196,9 +196,9 @@ mod tests {
     /// The short way says what the contract says.
     #[test]
     fn both_ways_say_the_same() {
-        let mut connection = rwgi::Connection::default();
-        connection.peer = rwgi::Endpoint::Ip("192.0.2.7:4711".parse().unwrap());
-        let connection = std::sync::Arc::new(connection);
+        let peer = rwgi::Endpoint::Ip("192.0.2.7:4711".parse().unwrap());
+        let connection =
+            std::sync::Arc::new(rwgi::Connection { peer, ..rwgi::Connection::default() });
         let build = |uri: &'static str, host: &'static str| {
             Environ::builder()
                 .uri(uri)

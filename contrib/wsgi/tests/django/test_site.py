@@ -209,6 +209,24 @@ class InTheBrowser(unittest.TestCase):
             browser.open(origin.replace("127.0.0.1", "localhost") + "/")
             self.assertEqual(browser.run(read, site + "/api/books/"), "refused: TypeError")
 
+    def test_a_websocket_is_answered_by_a_view_that_knows_the_user(self):
+        with Browser() as browser:
+            self.log_in(browser, "/login/?next=/echo/")
+            browser.until("document.querySelector('#heard li')")
+            self.assertEqual(browser.text("#heard"), "hello admin")
+            browser.type("#text", "h\u00e9")
+            browser.click("#say")
+            browser.until("document.querySelectorAll('#heard li').length == 2")
+            self.assertEqual(browser.text("#heard li:last-child"), "h\u00e9")
+
+    def test_a_download_shows_its_progress_over_a_websocket(self):
+        with Browser() as browser:
+            browser.open(site + "/progress/")
+            browser.click("#start")
+            browser.until("document.body.dataset.closed == '1000'")
+            self.assertEqual(browser.run("return document.body.dataset.seen"), "0,10,20,30,40,50,60,70,80,90,100")
+            self.assertEqual(browser.text("#percent"), "a large file: 100 %")
+
     def test_jsonp_runs_in_a_page_of_another_origin(self):
         with Browser() as browser:
             browser.open(origin + "/")

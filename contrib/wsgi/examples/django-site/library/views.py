@@ -2,12 +2,15 @@
 
 import json
 import re
+import time
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, HttpResponse, HttpResponseBadRequest, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt
+
+from rwgi.websocket import accept_websocket
 
 from .forms import AskForm, BookForm
 from .models import Book
@@ -82,3 +85,28 @@ def jsonp(request):
 
 def api(request):
     return JsonResponse({"books": [{"title": found.title, "slug": found.slug} for found in Book.objects.all()]})
+
+
+@accept_websocket
+def echo(request):
+    """Says what it hears, and who is there."""
+    if not request.is_websocket():
+        return render(request, "library/echo.html")
+    request.websocket.send("hello %s" % (request.user.username or "stranger"))
+    for message in request.websocket:
+        request.websocket.send(message)
+
+
+@accept_websocket
+def progress(request):
+    """The classic: a download, and how far it is."""
+    if not request.is_websocket():
+        return render(request, "library/progress.html")
+    name = request.websocket.wait()
+    for percent in range(0, 101, 10):
+        # Here a real one would write what it has received.
+        time.sleep(0.02)
+        if request.websocket.has_messages() and request.websocket.read() == "stop":
+            request.websocket.send(json.dumps({"stopped": percent}))
+            return
+        request.websocket.send(json.dumps({"name": name, "percent": percent}))

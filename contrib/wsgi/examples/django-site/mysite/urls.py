@@ -18,6 +18,8 @@ urlpatterns = [
     path("mine/", views.mine, name="mine"),
     path("upload/", views.upload, name="upload"),
     path("export/", views.export, name="export"),
+    path("echo/", views.echo, name="echo"),
+    path("progress/", views.progress, name="progress"),
     path("jsonp/", views.jsonp, name="jsonp"),
     path("api/books/", views.api, name="api"),
 ]
