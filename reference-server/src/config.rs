@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rwgi::Ping;
+
+use crate::websocket::handshake::Defaults;
 use crate::{AccessLogFormat, DEFAULT_BIND, Error, ForwardedFields, StaticFolders, TrustedProxies};
 
 /// Limits and times of the server; all on by default.
@@ -111,6 +114,18 @@ pub struct Config {
     ///
     /// 4,096, which the kernel caps at its `somaxconn`; nginx: 511; tokio: 1,024.
     pub backlog: u32,
+    /// A WebSocket message in bytes, inflated, unless the application accepts with another limit; beyond it 1009.
+    ///
+    /// 4 MiB. uvicorn and hypercorn: 16 MiB; tungstenite: 64 MiB; ws (Node): 100 MiB.
+    pub websocket_message_bytes: usize,
+    /// How long a WebSocket's client may be silent before the server asks whether it is there; zero never asks.
+    ///
+    /// 20 s, as uvicorn and the Python library `websockets`; shorter than the idle time of most balancers.
+    pub websocket_ping: Duration,
+    /// How long a WebSocket's client may take to answer a Ping, or a Close frame; beyond it the connection is closed.
+    ///
+    /// 20 s, as uvicorn and the Python library `websockets`.
+    pub websocket_patience: Duration,
     /// Threads for blocking applications.
     ///
     /// 512, tokio's own; a WSGI host sets it to what its database stands.
@@ -224,6 +239,9 @@ impl Default for Config {
             unix_mode: UnixMode(0o660),
             reuse_port: false,
             backlog: 4096,
+            websocket_message_bytes: 4 * 1024 * 1024,
+            websocket_ping: Duration::from_secs(20),
+            websocket_patience: Duration::from_secs(20),
             blocking_threads: 512,
             trusted_proxies: TrustedProxies::default(),
             forwarded_fields: ForwardedFields::default(),
@@ -324,7 +342,15 @@ impl Config {
         limits.body_bytes = Some(self.body_bytes);
         limits.head_timeout = Some(self.head_timeout);
         limits.idle_timeout = Some(self.idle_timeout);
+        limits.websocket_message_bytes = Some(self.websocket_message_bytes);
         limits
+    }
+
+    /// What every WebSocket begins with.
+    pub(crate) fn websocket_defaults(&self) -> Defaults {
+        let (idle, patience) = (self.websocket_ping, self.websocket_patience);
+        let ping = if idle.is_zero() { Ping::Never } else { Ping::Every { idle, patience } };
+        Defaults { message_bytes: self.websocket_message_bytes, ping, patience }
     }
 }
 

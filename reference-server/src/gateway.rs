@@ -21,7 +21,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use rwgi::{
     Application, BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, RequiredUpgrade,
-    ResponseBody,
+    ResponseBody, Session, WebSocketOffer,
 };
 
 use crate::connection::head_watch::HeadWatch;
@@ -33,6 +33,7 @@ use crate::observation::Observer;
 use crate::request_body::{self, Content};
 use crate::response_body::OutgoingBody;
 use crate::upgrade::{self, Granted};
+use crate::websocket::handshake;
 
 /// hyper's service for one connection.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub(crate) struct Gateway<A> {
     pub(crate) target_bytes: usize,
     pub(crate) head_fields: usize,
     pub(crate) body_bytes: u64,
+    pub(crate) websocket: handshake::Defaults,
     pub(crate) observer: Arc<Observer>,
     /// There where the peer is a trusted proxy.
     pub(crate) proxies: Option<Arc<Proxies>>,
@@ -86,7 +88,7 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
                 seen.refused(method, uri, version, request.headers(), &self.connection);
             }
             let underway = Some(underway);
-            let asked = Asked { underway, label, version, content: None, on_upgrade: None };
+            let asked = Asked { underway, label, version, content: None, upgrade: None };
             return Answer { work: Work::Refused(refusal), asked };
         }
         let expects = length != BodyLength::Empty && request_body::expects(&request);
@@ -95,7 +97,14 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         // Where an upgrade is asked for, and only there, hyper has left its own.
         let offered =
             if head.extensions.is_empty() { None } else { upgrade::offered(&head, length) };
-        let on_upgrade = offered.as_ref().and(head.extensions.get().cloned());
+        let upgrade = match (&offered, head.extensions.get::<OnUpgrade>()) {
+            (Some(offered), Some(on_upgrade)) => Some(Box::new(Wanted {
+                on_upgrade: on_upgrade.clone(),
+                offer: offered.websocket().cloned(),
+                defaults: self.websocket,
+            })),
+            _ => None,
+        };
         let (mut input, content) = if length == BodyLength::Empty {
             (Input::empty(), None)
         } else {
@@ -115,7 +124,7 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         }
         let underway = Some(underway);
         let exchange = Exchange::new(Arc::clone(&self.application), environ);
-        let asked = Asked { underway, label, version, content, on_upgrade };
+        let asked = Asked { underway, label, version, content, upgrade };
         Answer { work: Work::Exchange(exchange), asked }
     }
 }
@@ -197,8 +206,16 @@ struct Asked {
     label: Label,
     version: Version,
     content: Option<Arc<Content>>,
-    /// hyper's own upgrade, on HTTP/2 the way to the stream.
-    on_upgrade: Option<OnUpgrade>,
+    upgrade: Option<Box<Wanted>>,
+}
+
+/// What a request that offers an upgrade leaves for the answer to it.
+#[derive(Debug)]
+struct Wanted {
+    /// hyper's own, on HTTP/2 the way to the stream.
+    on_upgrade: OnUpgrade,
+    offer: Option<WebSocketOffer>,
+    defaults: handshake::Defaults,
 }
 
 impl Future for Answer {
@@ -209,7 +226,7 @@ impl Future for Answer {
         let Self { work, asked } = &mut *self;
         if let Work::Exchange(exchange) = work
             && asked.content.is_none()
-            && asked.on_upgrade.is_none()
+            && asked.upgrade.is_none()
             && asked.underway.as_ref().is_some_and(|underway| underway.observation.is_none())
         {
             // Nothing to settle, to hand over or to tell: the response is made where hyper takes it.
@@ -273,7 +290,7 @@ impl Asked {
                 std::mem::take(&mut **response)
             }
         };
-        if self.on_upgrade.is_some() {
+        if self.upgrade.is_some() {
             let handing_over = matches!(work, Work::HandingOver(_));
             if self.switch(&mut response) && !handing_over && self.version != Version::HTTP_2 {
                 *work = Work::HandingOver(Box::new(response));
@@ -344,7 +361,7 @@ impl Asked {
     #[cold]
     fn switch(&mut self, response: &mut Response<ResponseBody>) -> bool {
         let http2 = self.version == Version::HTTP_2;
-        let connect = http2 && self.on_upgrade.is_some();
+        let connect = http2 && self.upgrade.is_some();
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             if connect && response.status().is_success() {
                 // To CONNECT this would mean that the tunnel stands (RFC 9110, section 9.3.6).
@@ -364,8 +381,16 @@ impl Asked {
             *response.status_mut() = StatusCode::OK;
         }
         let Some(session) = response.body_mut().take_session() else { return true };
-        let granted = Granted { session, label: self.label.clone() };
-        match (&self.underway, self.on_upgrade.take()) {
+        let wanted = self.upgrade.take();
+        let terms = match (&session, wanted.as_deref()) {
+            (
+                Session::WebSocket(_, acceptance),
+                Some(Wanted { offer: Some(offer), defaults, .. }),
+            ) => Some(handshake::complete(offer, acceptance, defaults, response.headers_mut())),
+            _ => None,
+        };
+        let granted = Granted { session, label: self.label.clone(), terms };
+        match (&self.underway, wanted.map(|wanted| wanted.on_upgrade)) {
             (Some(underway), Some(on_upgrade)) if http2 => {
                 let stop = Arc::clone(underway.stop());
                 let busy = State::begin_session(underway);

@@ -45,6 +45,7 @@ mod gateway;
 mod observation;
 mod request_body;
 mod upgrade;
+mod websocket;
 
 mod blocking;
 mod fault;

@@ -299,6 +299,7 @@ fn server_info(config: &Config, endpoints: Vec<Endpoint>) -> ServerInfo {
     capabilities.request_trailers = true;
     capabilities.full_duplex = true;
     capabilities.upgrade = true;
+    capabilities.websocket = true;
     capabilities.forwarded_upgrade = true;
     capabilities.departure = Departure::Prompt;
     info.capabilities = capabilities;

@@ -101,6 +101,7 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
         head_fields: shared.config.head_fields,
         body_bytes: shared.config.body_bytes,
         observer: Arc::clone(&shared.observer),
+        websocket: shared.config.websocket_defaults(),
         proxies: Some(&shared.proxies)
             .filter(|proxies| proxies.trusted.trusts(&connection.peer))
             .map(Arc::clone),
@@ -145,6 +146,7 @@ async fn carry<T: Transport, A>(
     let ended = upgrade::carry(&mut socket.transport, early, granted, &shared.stop, reset).await;
     match ended {
         Ended::Whole => state.set(LINGER),
+        Ended::Closed => {}
         Ended::Failed => {
             state.set(ABORTED);
             state.set(CLOSE_DELIMITED);

@@ -20,6 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::fault;
 use crate::gateway::Label;
 use crate::stop::{Stage, Stop};
+use crate::websocket;
+use crate::websocket::handshake::Terms;
 
 /// Whether it is a CONNECT with `:protocol`.
 pub(crate) fn is_extended_connect<B>(request: &Request<B>) -> bool {
@@ -42,6 +44,8 @@ pub(crate) fn offered(head: &request::Parts, length: BodyLength) -> Option<Upgra
 pub(crate) struct Granted {
     pub(crate) session: Session,
     pub(crate) label: Label,
+    /// What was agreed on, where it is a WebSocket.
+    pub(crate) terms: Option<Terms>,
 }
 
 /// How a session ended, for whoever holds the transport.
@@ -49,6 +53,8 @@ pub(crate) struct Granted {
 pub(crate) enum Ended {
     /// All that was to be sent was; the sending side is shut down.
     Whole,
+    /// Both sides have said that it is over, and the client sends no more.
+    Closed,
     /// The application failed: the client must be able to tell.
     Failed,
     /// The client is gone.
@@ -71,9 +77,13 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     stop: &Stop,
     reset: impl Future<Output = ()>,
 ) -> Ended {
-    let Granted { session, label } = granted;
+    let Granted { session, label, terms } = granted;
     let (ended, result) = match session {
         Session::Tunnel(half) => tunnel::carry(io, early, half, stop, reset).await,
+        Session::WebSocket(half, _) => match terms {
+            Some(terms) => websocket::carry::carry(io, early, half, terms, stop, reset).await,
+            None => (Ended::Failed, Err(rwgi::Error::server("a WebSocket without its handshake"))),
+        },
         _ => (Ended::Failed, Err(rwgi::Error::unsupported("websocket"))),
     };
     if let Err(error) = result {

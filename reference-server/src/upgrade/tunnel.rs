@@ -96,7 +96,7 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     })
     .await;
     let result = match ended {
-        Ended::Whole | Ended::Failed => half.finish(),
+        Ended::Whole | Ended::Closed | Ended::Failed => half.finish(),
         Ended::Departed | Ended::Killed => Ok(()),
     };
     (ended, result)

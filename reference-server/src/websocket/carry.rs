@@ -1,0 +1,348 @@
+//! A WebSocket, carried: octets from the transport to the decoder, messages to the application, and back.
+//!
+//! Rules of this room: a door; what the application does not take is not read, nor is anything while the client does not read; after a
+//! violation nothing is delivered; one timer, which is armed again when it fires and not with each message.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::io::IoSlice;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use rwgi::{CloseCode, CloseFrame, Closed, Messages, Outgoing, Ping, SessionHalf};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::Violation;
+use super::decoder::{Decoder, Event};
+use super::encoder::Encoder;
+use super::handshake::Terms;
+use crate::stop::{Stage, Stop};
+use crate::upgrade::{Ended, News, Stopping};
+
+/// What waits to be sent before no more is taken, and nothing is read.
+const MOST_WAITING: usize = 64 * 1024;
+/// What is read at a time.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Where the session stands.
+struct Socket {
+    terms: Terms,
+    half: SessionHalf<Messages>,
+    decoder: Decoder,
+    encoder: Encoder,
+    input: BytesMut,
+    /// What the server said in its Close frame, where it was the first.
+    said: Option<CloseFrame>,
+    /// The client has said the last that counts: a Close frame, an end, or what broke the protocol.
+    heard: bool,
+    /// The rules were broken: the close is not waited for.
+    failed: bool,
+    /// Nothing more can be sent or read.
+    gone: bool,
+    /// The transport holds octets itself (TLS) and could not pass them on.
+    unflushed: bool,
+    last_seen: Instant,
+    pinged: bool,
+    /// Since when an answer to the Close frame is waited for.
+    closing: Option<Instant>,
+}
+
+pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut S,
+    early: Bytes,
+    half: SessionHalf<Messages>,
+    terms: Terms,
+    stop: &Stop,
+    reset: impl Future<Output = ()>,
+) -> (Ended, rwgi::Result<()>) {
+    let mut reset = pin!(reset);
+    let advanced = pin!(stop.beyond(Stage::Run));
+    let mut stopping = Stopping::new(stop, advanced);
+    let mut socket = Socket {
+        decoder: Decoder::new(terms.message_bytes, terms.agreed.as_ref()),
+        encoder: Encoder::new(terms.agreed.as_ref()),
+        input: BytesMut::from(&early[..]),
+        terms,
+        half,
+        said: None,
+        heard: false,
+        failed: false,
+        gone: false,
+        unflushed: false,
+        last_seen: Instant::now(),
+        pinged: false,
+        closing: None,
+    };
+    let mut sleep = pin!(tokio::time::sleep(socket.next_look()));
+    let mut armed = false;
+    let ended = poll_fn(|cx| {
+        if !socket.gone && reset.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ended::Departed);
+        }
+        match stopping.poll(cx, |seen| stop.beyond(seen)) {
+            News::Killed => return Poll::Ready(Ended::Killed),
+            News::Draining => {
+                socket.half.stop(cx);
+                socket.close(CloseFrame::new(CloseCode::GOING_AWAY, "the server stops"));
+            }
+            News::None => {}
+        }
+        loop {
+            if let Poll::Ready(ended) = socket.turn(io, cx) {
+                return Poll::Ready(ended);
+            }
+            // The clock is looked at when it rings, and when a wait became shorter.
+            if !armed
+                || sleep.is_elapsed()
+                || sleep.deadline() > Instant::now() + socket.next_look()
+            {
+                armed = true;
+                if socket.look_at_clock(cx) {
+                    continue;
+                }
+                let next = Instant::now() + socket.next_look();
+                sleep.as_mut().reset(next);
+            }
+            match sleep.as_mut().poll(cx) {
+                Poll::Ready(()) => continue,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await;
+    let result = match ended {
+        Ended::Departed | Ended::Killed => Ok(()),
+        _ => socket.half.finish(),
+    };
+    (ended, result)
+}
+
+impl Socket {
+    /// All that can be done now; ready when the session is over.
+    fn turn<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ended> {
+        loop {
+            let returned = self.half.poll_application(cx).is_ready();
+            self.take(cx);
+            if returned && self.half.is_finished() && !self.encoder.is_closed() {
+                let failed = self.half.result().is_some_and(Result::is_err);
+                let code = if failed { CloseCode::INTERNAL_ERROR } else { CloseCode::NORMAL };
+                self.close(CloseFrame::new(code, ""));
+            }
+            let blocked = match self.poll_write(io, cx) {
+                Poll::Ready(Ok(())) => false,
+                Poll::Pending => true,
+                Poll::Ready(Err(_)) => {
+                    self.end(1006, cx);
+                    true
+                }
+            };
+            let over = self.heard && (self.encoder.is_closed() || self.gone);
+            if over && !self.gone && !blocked {
+                // Said and heard: it is the server that closes the connection (RFC 6455, section 7.1.1).
+                self.closing.get_or_insert_with(Instant::now);
+                self.gone = Pin::new(&mut *io).poll_shutdown(cx).is_ready();
+            }
+            if self.gone && returned {
+                return Poll::Ready(if self.failed { Ended::Whole } else { Ended::Closed });
+            }
+            let mut read = false;
+            if !self.heard
+                && !blocked
+                && self.half.has_room()
+                && self.encoder.waiting() < MOST_WAITING
+            {
+                read = self.poll_read(io, cx);
+            }
+            if read || self.half.wants_poll() {
+                continue;
+            }
+            let parked = self.half.park(cx);
+            if parked || blocked || self.encoder.waiting() >= MOST_WAITING {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes what the application sends, as far as there is room.
+    fn take(&mut self, cx: &mut Context<'_>) {
+        while self.gone || self.encoder.is_closed() || self.encoder.waiting() < MOST_WAITING {
+            match self.half.take(cx) {
+                Some(Outgoing::Message(message)) => self.encoder.message(message),
+                Some(Outgoing::Close(close)) => self.close(close),
+                None => return,
+            }
+        }
+    }
+
+    /// Says the Close frame, where none was said yet.
+    fn close(&mut self, close: CloseFrame) {
+        if !self.encoder.is_closed() {
+            self.encoder.close(Some(&close));
+            self.closing = Some(Instant::now());
+            self.said = Some(close);
+        }
+    }
+
+    /// The client's side is over, and not in order.
+    fn end(&mut self, code: u16, cx: &mut Context<'_>) {
+        self.heard = true;
+        self.gone = true;
+        self.half.give_end(Closed { code, reason: String::new(), clean: false }, cx);
+    }
+
+    /// Sends what waits; pending while some of it does.
+    fn poll_write<S: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.gone {
+            return Poll::Ready(Ok(()));
+        }
+        let encoder = &mut self.encoder;
+        if encoder.waiting() == 0 && !self.unflushed {
+            return Poll::Ready(Ok(()));
+        }
+        while encoder.waiting() > 0 {
+            let written = if encoder.large.is_empty() {
+                ready!(Pin::new(&mut *io).poll_write(cx, &encoder.octets))?
+            } else {
+                let slices = [IoSlice::new(&encoder.octets), IoSlice::new(&encoder.large)];
+                ready!(Pin::new(&mut *io).poll_write_vectored(cx, &slices))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let first = written.min(encoder.octets.len());
+            encoder.octets.advance(first);
+            encoder.large.advance(written - first);
+        }
+        if encoder.octets.capacity() > READ_BYTES {
+            encoder.octets = BytesMut::new();
+        }
+        let flushed = Pin::new(io).poll_flush(cx);
+        self.unflushed = flushed.is_pending();
+        flushed
+    }
+
+    /// Takes in what has come; gives whether anything had.
+    fn poll_read<S: AsyncRead + Unpin>(&mut self, io: &mut S, cx: &mut Context<'_>) -> bool {
+        if !self.input.is_empty() {
+            let event = self.decoder.next(&mut self.input);
+            if !matches!(event, Ok(None)) {
+                self.event(event, cx);
+                return true;
+            }
+        }
+        let (came, direct) = match self.decoder.direct() {
+            Some((message, room)) => {
+                (tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut message.limit(room)), true)
+            }
+            None => {
+                self.input.reserve(READ_BYTES);
+                (tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut self.input), false)
+            }
+        };
+        match came {
+            Poll::Pending => {
+                if self.input.is_empty() {
+                    // Nothing is held while nothing comes.
+                    self.input = BytesMut::new();
+                }
+                false
+            }
+            Poll::Ready(Ok(0) | Err(_)) => {
+                self.end(1006, cx);
+                true
+            }
+            Poll::Ready(Ok(length)) => {
+                self.last_seen = Instant::now();
+                self.pinged = false;
+                let event = if direct {
+                    self.decoder.read_direct(length)
+                } else {
+                    self.decoder.next(&mut self.input)
+                };
+                self.event(event, cx);
+                true
+            }
+        }
+    }
+
+    fn event(&mut self, event: Result<Option<Event>, Violation>, cx: &mut Context<'_>) {
+        match event {
+            Ok(None | Some(Event::Pong)) => {}
+            Ok(Some(Event::Message(message))) => self.half.give(message, cx),
+            Ok(Some(Event::Ping(payload))) => self.encoder.pong(payload),
+            Ok(Some(Event::Close(close))) => {
+                self.heard = true;
+                let closed = match (self.said.take(), close) {
+                    (Some(said), _) => Closed {
+                        code: said.code().into(),
+                        reason: said.reason().to_owned(),
+                        clean: true,
+                    },
+                    (None, Some((code, reason))) => {
+                        self.encoder.close(Some(&CloseFrame::new(code, "")));
+                        Closed { code: code.into(), reason, clean: true }
+                    }
+                    (None, None) => {
+                        self.encoder.close(None);
+                        Closed { code: 1005, reason: String::new(), clean: true }
+                    }
+                };
+                self.half.give_end(closed, cx);
+            }
+            Err(Violation { code, what }) => {
+                tracing::debug!(code = %code, "a WebSocket is closed: {what}");
+                self.heard = true;
+                self.failed = true;
+                self.input.clear();
+                let reason = what.to_owned();
+                self.encoder.close(Some(&CloseFrame::new(code, what)));
+                self.half.give_end(Closed { code: code.into(), reason, clean: false }, cx);
+            }
+        }
+    }
+
+    /// How long until the clock has to be looked at.
+    fn next_look(&self) -> Duration {
+        let since =
+            |from: Instant, wait: Duration| (from + wait).saturating_duration_since(Instant::now());
+        if self.gone {
+            return Duration::from_secs(3600);
+        }
+        if let Some(closing) = self.closing {
+            return since(closing, self.terms.patience);
+        }
+        match self.terms.ping {
+            Ping::Never => Duration::from_secs(3600),
+            Ping::Every { idle, patience } if self.pinged => since(self.last_seen, idle + patience),
+            Ping::Every { idle, .. } => since(self.last_seen, idle),
+        }
+    }
+
+    /// Does what is due; gives whether something was.
+    fn look_at_clock(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.gone || !self.next_look().is_zero() {
+            return false;
+        }
+        match self.terms.ping {
+            _ if self.closing.is_some() => self.end(1006, cx),
+            Ping::Never => return false,
+            Ping::Every { .. } if self.pinged => self.end(1006, cx),
+            Ping::Every { .. } => {
+                self.pinged = true;
+                self.encoder.ping();
+            }
+        }
+        true
+    }
+}
