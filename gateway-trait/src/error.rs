@@ -3,6 +3,7 @@
 //! Rules of this room: an [`Error`] always names a culprit ([`Fault`]); it may suggest a status, but only the
 //! server's one fault room turns it into an answer; its message is for a log, never for a client.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -65,6 +66,8 @@ struct Inner {
     message: Cow<'static, str>,
     requirement: Option<&'static str>,
     source: Option<BoxError>,
+    /// Boxed: it is large, and hardly ever there.
+    backtrace: Option<Box<Backtrace>>,
 }
 
 impl Error {
@@ -77,6 +80,7 @@ impl Error {
                 message: message.into(),
                 requirement: None,
                 source: None,
+                backtrace: backtrace(fault),
             }),
         }
     }
@@ -155,6 +159,11 @@ impl Error {
         self.inner.source.as_deref().map(|source| source as _)
     }
 
+    /// Where the error was made: known where `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for it, and for no fault of the client.
+    pub fn backtrace(&self) -> Option<&Backtrace> {
+        self.inner.backtrace.as_deref()
+    }
+
     /// The cause, if it (or one of its own causes) is of the type asked for.
     ///
     /// ```
@@ -171,6 +180,15 @@ impl Error {
         }
         None
     }
+}
+
+/// A client must not be able to make the server walk its stack with each bad request.
+fn backtrace(fault: Fault) -> Option<Box<Backtrace>> {
+    if fault == Fault::Client {
+        return None;
+    }
+    let backtrace = Backtrace::capture();
+    (backtrace.status() == BacktraceStatus::Captured).then(|| Box::new(backtrace))
 }
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {

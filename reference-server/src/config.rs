@@ -155,6 +155,10 @@ pub struct Config {
     ///
     /// None.
     pub static_folders: StaticFolders,
+    /// Whether a client is shown what failed: causes, backtrace, request id. For a developer's own machine.
+    ///
+    /// Off: a client learns the status and nothing else.
+    pub dev: bool,
     /// What the command logs to standard error, in the form of `tracing`'s `EnvFilter`; a library leaves logging to its embedder.
     ///
     /// `info`: starts, stops and refusals; one line for each failure.
@@ -249,6 +253,7 @@ impl Default for Config {
             access_log_format: AccessLogFormat::default(),
             admin: None,
             static_folders: StaticFolders::default(),
+            dev: false,
             log: "info".to_owned(),
         }
     }

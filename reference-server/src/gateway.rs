@@ -247,6 +247,11 @@ impl Asked {
         let span =
             self.underway.as_ref().and_then(|underway| underway.observation.as_ref()?.span());
         let _entered = span.as_ref().map(tracing::Span::enter);
+        if let Some(seen) =
+            self.underway.as_ref().and_then(|underway| underway.observation.as_ref())
+        {
+            seen.goes_on();
+        }
         let mut keeps = true;
         let mut response = match work {
             Work::Refused(refusal) => {
@@ -256,10 +261,7 @@ impl Asked {
             Work::Exchange(exchange) => {
                 let response = match ready!(Pin::new(exchange).poll(cx)) {
                     Ok(response) => response,
-                    Err(error) => {
-                        fault::log_error(&error, &self.label, false);
-                        fault::error_response(fault::error_status(&error)).map(ResponseBody::from)
-                    }
+                    Err(error) => self.failure(&error),
                 };
                 if let Some(content) = &self.content
                     && self.version != Version::HTTP_2
@@ -305,10 +307,18 @@ impl Asked {
     /// The answer to an application that failed in time.
     #[cold]
     fn error(&mut self, error: &rwgi::Error) -> Response<OutgoingBody> {
-        fault::log_error(error, &self.label, false);
-        let response = fault::error_response(fault::error_status(error)).map(ResponseBody::from);
-        let (head, body) = response.into_parts();
+        let (head, body) = self.failure(error).into_parts();
         self.response(head, body, true)
+    }
+
+    /// What a client learns of a failure, which is logged.
+    fn failure(&self, error: &rwgi::Error) -> Response<ResponseBody> {
+        fault::log_error(error, &self.label, false);
+        let seen = self.underway.as_ref().and_then(|underway| underway.observation.as_ref());
+        let shown = seen.and_then(|seen| seen.page(error));
+        shown
+            .unwrap_or_else(|| fault::error_response(fault::error_status(error)))
+            .map(ResponseBody::from)
     }
 
     /// The response as hyper takes it, with what the connection does after it.

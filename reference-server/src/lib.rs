@@ -38,6 +38,7 @@ mod arrival;
 mod tls;
 
 mod connection;
+mod development;
 mod diagnosis;
 mod environ;
 mod forwarded;

@@ -219,7 +219,7 @@ impl<A: Application> Server<A> {
             Some(path) => Some(AccessLog::open(path, &self.config.access_log_format)?),
             None => None,
         };
-        let observer = Arc::new(Observer::new(self.config.admin.is_some(), log));
+        let observer = Arc::new(Observer::new(self.config.admin.is_some(), self.config.dev, log));
         let stop = Arc::new(Stop::new());
         let watched = Watched {
             observer: Arc::clone(&observer),

@@ -3,9 +3,12 @@
 //! Rules of this room: it reads flags, environment and file, and leaves to the settings what they mean; what an option is stands in the
 //! settings' table and nowhere here; a problem goes to standard error and into the exit code (2: how the command was called; 1: all else).
 
+mod dev;
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,6 +50,7 @@ pub fn command<A: Application>(application: A) -> ExitCode {
     match name {
         "check" => check(&settings),
         "status" => status(&settings),
+        "dev" => dev(&settings, matches),
         "config" => config(&settings, matches.get_flag("toml")),
         _ => serve(application, &settings),
     }
@@ -67,6 +71,26 @@ fn line() -> clap::Command {
     with_options(line).subcommand(
         clap::Command::new("check")
             .about("Checks flags, environment and file: every problem at once, with its place and what would be right"),
+    )
+    .subcommand(
+        clap::Command::new("dev")
+            .about("Builds and runs an application, again on each change of a file, and holds its socket meanwhile: rwgi dev -- cargo run")
+            .arg(
+                Arg::new("watch")
+                    .long("watch")
+                    .value_name("FOLDER")
+                    .action(ArgAction::Append)
+                    .default_value(".")
+                    .help("What is watched, with all below it"),
+            )
+            .arg(
+                Arg::new("command")
+                    .value_name("COMMAND")
+                    .required(true)
+                    .num_args(1..)
+                    .last(true)
+                    .help("What serves: a program that takes inherited sockets (LISTEN_FDS), as rwgi_server::serve does"),
+            ),
     )
     .subcommand(
         clap::Command::new("status")
@@ -206,6 +230,21 @@ fn config(settings: &Settings, toml: bool) -> ExitCode {
         eprintln!("{problem}");
     }
     if settings.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn dev(settings: &Settings, matches: &ArgMatches) -> ExitCode {
+    if !settings.is_sound() {
+        return failed(&unsound(settings));
+    }
+    start_log(&settings.config);
+    let texts = |name: &str| -> Vec<String> {
+        matches.get_many(name).into_iter().flatten().cloned().collect()
+    };
+    let folders: Vec<PathBuf> = texts("watch").into_iter().map(PathBuf::from).collect();
+    match dev::run(&settings.config, &folders, &texts("command")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
 }
 
 fn status(settings: &Settings) -> ExitCode {

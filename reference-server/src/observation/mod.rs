@@ -12,14 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use http::header::{HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
-use rwgi::{Connection, Endpoint, Environ, Scheme};
+use bytes::Bytes;
+use http::header::{ACCEPT, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, Version};
+use rwgi::{Connection, Endpoint, Environ, Error, Scheme};
 
 use self::metrics::Metrics;
 pub use self::request_id::RequestId;
 pub use self::trace::TraceParent;
 use crate::access_log::AccessLog;
+use crate::development;
 
 /// Who wants to know.
 #[derive(Debug)]
@@ -29,11 +31,16 @@ pub(crate) struct Observer {
     /// Somebody reads the counters.
     counts: bool,
     serving: AtomicBool,
+    /// A developer is shown what failed.
+    dev: bool,
 }
 
 impl Observer {
-    pub(crate) fn new(counts: bool, log: Option<AccessLog>) -> Self {
-        Self { metrics: Metrics::new(), log, counts, serving: AtomicBool::new(false) }
+    pub(crate) fn new(counts: bool, dev: bool, log: Option<AccessLog>) -> Self {
+        if dev {
+            development::remember();
+        }
+        Self { metrics: Metrics::new(), log, counts, dev, serving: AtomicBool::new(false) }
     }
 
     /// The application has started, and clients are let in.
@@ -60,7 +67,7 @@ impl Observer {
     /// An exchange begins; `None` where nobody wants to know.
     #[inline]
     pub(crate) fn begin(self: &Arc<Self>) -> Option<Box<Observation>> {
-        if self.counts || self.log.is_some() || trace::is_wanted() {
+        if self.counts || self.dev || self.log.is_some() || trace::is_wanted() {
             Some(self.observe())
         } else {
             None
@@ -127,7 +134,7 @@ impl Observation {
     /// Notes the request, where anybody reads more than numbers.
     #[inline]
     pub(crate) fn asked(&mut self, environ: &mut Environ, trusted: bool) {
-        if self.observer.log.is_some() || trace::is_wanted() {
+        if self.observer.log.is_some() || self.observer.dev || trace::is_wanted() {
             self.note(environ, trusted);
         }
     }
@@ -165,6 +172,10 @@ impl Observation {
         details.peer = environ.peer().clone();
         details.scheme = environ.scheme();
         details.authority = environ.authority().map(str::to_owned);
+        let accepted = environ.headers().get_all(ACCEPT);
+        details.wants_html = accepted.iter().any(|value| {
+            value.to_str().is_ok_and(|kinds| kinds.to_ascii_lowercase().contains("text/html"))
+        });
         environ.extensions_mut().insert(details.id.clone());
         if let Some(trace) = &details.trace {
             environ.extensions_mut().insert(trace.clone());
@@ -173,6 +184,23 @@ impl Observation {
             self.span = Some(trace::span(&details));
         }
         self.details = Some(Box::new(details));
+    }
+
+    /// The application is about to be polled.
+    #[inline]
+    pub(crate) fn goes_on(&self) {
+        if self.observer.dev {
+            development::forget();
+        }
+    }
+
+    /// What a developer is shown of a failure; `None` for everybody else.
+    pub(crate) fn page(&self, error: &Error) -> Option<Response<Bytes>> {
+        let details = self.details.as_ref().filter(|_| self.observer.dev)?;
+        let target = details.uri.as_ref().map(ToString::to_string).unwrap_or_default();
+        let request = format!("{} {target}", details.method);
+        let id = details.id.to_string();
+        Some(development::error_response(error, &request, &id, details.wants_html))
     }
 
     /// Notes the head of the response.
@@ -244,6 +272,8 @@ pub(crate) struct Details {
     /// `None` for what could not be read as a request.
     pub(crate) uri: Option<Uri>,
     pub(crate) version: Version,
+    /// The client shows pages.
+    pub(crate) wants_html: bool,
     /// Fields of the request that the log's format names.
     pub(crate) request: Vec<(HeaderName, HeaderValue)>,
     /// Fields of the response that the log's format names.
@@ -296,6 +326,7 @@ impl Details {
             method: Method::GET,
             uri: None,
             version: Version::HTTP_11,
+            wants_html: false,
             request: Vec::new(),
             response: Vec::new(),
             status: 0,

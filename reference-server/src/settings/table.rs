@@ -110,6 +110,7 @@ pub(crate) static TABLE: &[Setting] = &[
     setting(SEEING, "access_log", "FILE", "A line for each exchange: a file, `-` for standard output, or off", |c| Slot::MaybePath(&mut c.access_log)),
     setting(SEEING, "access_log_format", "FORMAT", "common, combined, json, or gunicorn's atoms as in \"%(h)s %(r)s %(s)s\"", |c| Slot::Own(&mut c.access_log_format)),
     setting(SEEING, "admin", "ADDRESS", "Where /healthz, /readyz, /metrics and the status page answer, or off", |c| Slot::MaybeText(&mut c.admin)),
+    setting(SEEING, "dev", "true|false", "Shows a client what failed: causes, backtrace, request id; for a developer's own machine", |c| Slot::Switch(&mut c.dev)),
     setting(SEEING, "log", "FILTER", "What is logged to standard error: error, warn, info, debug, trace, or target=level,…", |c| Slot::Text(&mut c.log)),
 ];
 
