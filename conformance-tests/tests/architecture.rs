@@ -46,6 +46,7 @@ const ROOMS_THAT_THINK: [&str; 28] = [
     "reference-server/src/arrival/proxy.rs",
     "reference-server/src/access_log/escape.rs",
     "reference-server/src/access_log/format.rs",
+    "reference-server/src/body_pace.rs",
     "reference-server/src/config.rs",
     "reference-server/src/connection/chunked.rs",
     "reference-server/src/connection/head_watch.rs",

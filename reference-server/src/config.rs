@@ -43,6 +43,29 @@ pub struct Config {
     ///
     /// 2 MiB, as axum's extractors; nginx: 1 MiB.
     pub body_bytes: u64,
+    /// From one piece of a request's content to the next, while the application waits for it; beyond it the read fails with 408.
+    ///
+    /// 20 s. nginx: 60 s between reads; Apache: 20 s and a rate; HAProxy: unset; hyper, Go: none.
+    pub body_timeout: Duration,
+    /// Bytes a second of content that a client has to send on average, after 10 s of grace, while the application waits for them; beyond
+    /// it the read fails with 408. 0 is no limit.
+    ///
+    /// 500, Apache's (`mod_reqtimeout`): silence alone is not missed by who sends one byte a second. nginx: none.
+    pub body_rate: u32,
+    /// How long the server waits for the content of one request, all in all; beyond it the read fails with 408. The time that the
+    /// application takes does not count.
+    ///
+    /// 1 h: a backstop behind the rate, at which the 2 MiB of `body_bytes` take 70 minutes. Node: 300 s for the whole request; nginx: none.
+    pub request_timeout: Duration,
+    /// How long a client may take nothing of what waits for it; beyond it the connection is reset.
+    ///
+    /// 30 s. nginx: 60 s between writes; puma: 10 s; HAProxy: `timeout client`, unset; hyper, Go: none.
+    pub write_timeout: Duration,
+    /// How long a connection is kept at most; its next response then says that it closes (GOAWAY on HTTP/2). A tenth more or less, so that
+    /// connections that came together do not go together.
+    ///
+    /// 1 h, nginx's `keepalive_time`: a server that joins gets its share of the clients.
+    pub connection_age: Option<Duration>,
     /// From the first byte of a request head to its last; beyond it 408. Total, so that one byte a second does not help.
     ///
     /// 10 s. HAProxy is total as well; nginx: 60 s; actix-web: 5 s; hyper: 30 s where a timer is set.
@@ -74,7 +97,7 @@ pub struct Config {
     pub linger: Duration,
     /// Connections at once; beyond it the server stops accepting and the kernel's queue fills.
     ///
-    /// 10,000. Where the limit on open files comes first, accepting pauses until descriptors are free again.
+    /// 10,000, or the limit on open files less 64 (or half of it), where that is less.
     pub connections: usize,
     /// Certificates in PEM, one file each, the server's own first in it and its authorities' after; with one, TLS is spoken on every TCP
     /// address that is not written `http://…`. A client is shown the first that is valid for the name it asks for, else the first of all.
@@ -110,6 +133,15 @@ pub struct Config {
     ///
     /// Off: a second server on the same address is usually a mistake, and would silently get half of the clients. gunicorn, nginx: off.
     pub reuse_port: bool,
+    /// Exchanges under way at once, on all connections together; beyond it 503 with `Retry-After`.
+    ///
+    /// 10,000, as `connections`: never in the way of HTTP/1.1, and a bound for HTTP/2 with its streams. Envoy: 1,024 for a cluster; uvicorn,
+    /// Go: none.
+    pub exchanges: usize,
+    /// Streams at once on one connection of HTTP/2; a further one is refused.
+    ///
+    /// 128, as nginx; HAProxy and hypercorn: 100; hyper: 200.
+    pub streams: u32,
     /// The kernel's queue of connections that wait to be accepted.
     ///
     /// 4,096, which the kernel caps at its `somaxconn`; nginx: 511; tokio: 1,024.
@@ -233,6 +265,13 @@ impl Default for Config {
             announce: Duration::ZERO,
             grace: Duration::from_secs(30),
             linger: Duration::from_secs(2),
+            body_timeout: Duration::from_secs(20),
+            body_rate: 500,
+            request_timeout: Duration::from_secs(3600),
+            write_timeout: Duration::from_secs(30),
+            connection_age: Some(Duration::from_secs(3600)),
+            exchanges: 10_000,
+            streams: 128,
             connections: 10_000,
             certificate: Vec::new(),
             key: Vec::new(),
@@ -306,6 +345,13 @@ impl Config {
             "connections",
             "0; at least one is needed to serve".to_owned(),
         );
+        unless(self.exchanges > 0, "exchanges", "0; at least one is needed to serve".to_owned());
+        unless(self.streams > 0, "streams", "0; at least one is needed on HTTP/2".to_owned());
+        unless(
+            self.connection_age.is_none_or(|age| !age.is_zero()),
+            "connection_age",
+            "0; write off for no limit".to_owned(),
+        );
         unless(
             self.blocking_threads > 0,
             "blocking_threads",
@@ -329,6 +375,9 @@ impl Config {
             ("head_timeout", self.head_timeout),
             ("first_byte_timeout", self.first_byte_timeout),
             ("handshake_timeout", self.handshake_timeout),
+            ("body_timeout", self.body_timeout),
+            ("request_timeout", self.request_timeout),
+            ("write_timeout", self.write_timeout),
         ] {
             unless(!time.is_zero(), field, "0; every request would be refused".to_owned());
         }
@@ -371,7 +420,7 @@ mod tests {
     #[test]
     fn each_nonsense_is_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 13] = [
+        let changes: [(&str, Change); 19] = [
             ("bind", |config| config.bind = Vec::new()),
             ("log", |config| config.log = "a=b=c".to_owned()),
             ("head_bytes", |config| config.head_bytes = 10),
@@ -383,6 +432,12 @@ mod tests {
             ("key", |config| config.certificate = vec!["a.pem".to_owned()]),
             ("certificate", |config| config.key = vec!["a.key".to_owned()]),
             ("client_ca", |config| config.client_ca = Some("ca.pem".into())),
+            ("body_timeout", |config| config.body_timeout = Duration::ZERO),
+            ("request_timeout", |config| config.request_timeout = Duration::ZERO),
+            ("write_timeout", |config| config.write_timeout = Duration::ZERO),
+            ("exchanges", |config| config.exchanges = 0),
+            ("streams", |config| config.streams = 0),
+            ("connection_age", |config| config.connection_age = Some(Duration::ZERO)),
             ("handshake_timeout", |config| config.handshake_timeout = Duration::ZERO),
             ("head_timeout", |config| config.head_timeout = Duration::ZERO),
         ];

@@ -35,6 +35,7 @@ pub(crate) enum Refusal {
     CodingInHttp10,
     ContentLength,
     ContentLengths,
+    Busy,
 }
 
 impl Refusal {
@@ -45,6 +46,7 @@ impl Refusal {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect | Self::Coding => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -75,6 +77,8 @@ impl Refusal {
             Self::CodingInHttp10 => "REQ-HTTP-28",
             Self::ContentLength => "REQ-HTTP-29",
             Self::ContentLengths => "REQ-HTTP-30",
+            // A limit of this server, and no rule.
+            Self::Busy => "-",
         }
     }
 }
@@ -104,6 +108,7 @@ impl fmt::Display for Refusal {
             Self::CodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding",
             Self::ContentLength => "Content-Length is not a number of 64 bits",
             Self::ContentLengths => "there are differing Content-Lengths",
+            Self::Busy => "there are as many exchanges under way as are allowed at once",
         })
     }
 }

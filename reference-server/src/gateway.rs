@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, response};
 use http_body::Body;
@@ -23,9 +23,13 @@ use rwgi::{
     Application, BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, RequiredUpgrade,
     ResponseBody, Session, WebSocketOffer,
 };
+use tokio::runtime::Handle;
 
+use crate::body_pace::Pace;
 use crate::connection::head_watch::HeadWatch;
-use crate::connection::state::{CLOSE_DELIMITED, HAND_OVER, HANDED_OVER, LINGER, State, Underway};
+use crate::connection::state::{
+    AGED, CLOSE_DELIMITED, HAND_OVER, HANDED_OVER, LINGER, State, Underway,
+};
 use crate::environ;
 use crate::fault::{self, Refusal};
 use crate::forwarded::{self, ForwardedFields, TrustedProxies};
@@ -45,6 +49,10 @@ pub(crate) struct Gateway<A> {
     pub(crate) head_fields: usize,
     pub(crate) body_bytes: u64,
     pub(crate) websocket: handshake::Defaults,
+    pub(crate) pace: Pace,
+    pub(crate) runtime: Handle,
+    /// Exchanges at once, on all connections together.
+    pub(crate) exchanges: usize,
     pub(crate) observer: Arc<Observer>,
     /// There where the peer is a trusted proxy.
     pub(crate) proxies: Option<Arc<Proxies>>,
@@ -75,6 +83,11 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
             verdict
         };
         let mut underway = self.state.begin();
+        let verdict = if self.state.load() > self.exchanges {
+            verdict.and(Err(Refusal::Busy))
+        } else {
+            verdict
+        };
         underway.observation = self.observer.begin();
         let version = request.version();
         let label = Label {
@@ -108,7 +121,8 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
         let (mut input, content) = if length == BodyLength::Empty {
             (Input::empty(), None)
         } else {
-            let (input, content) = request_body::input(incoming, length, expects);
+            let (input, content) =
+                request_body::input(incoming, length, expects, self.pace, &self.runtime);
             (input, Some(content))
         };
         input.set_limit(Some(self.body_bytes));
@@ -218,6 +232,17 @@ struct Wanted {
     defaults: handshake::Defaults,
 }
 
+impl Drop for Asked {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(underway) = &self.underway
+            && self.version == Version::HTTP_2
+        {
+            underway.note_reset();
+        }
+    }
+}
+
 impl Future for Answer {
     type Output = Result<Response<OutgoingBody>, Infallible>;
 
@@ -256,7 +281,11 @@ impl Asked {
         let mut response = match work {
             Work::Refused(refusal) => {
                 keeps = false;
-                fault::error_response(refusal.status()).map(ResponseBody::from)
+                let mut response = fault::error_response(refusal.status());
+                if *refusal == Refusal::Busy {
+                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                }
+                response.map(ResponseBody::from)
             }
             Work::Exchange(exchange) => {
                 let response = match ready!(Pin::new(exchange).poll(cx)) {
@@ -333,7 +362,7 @@ impl Asked {
         if !head.extensions.is_empty() {
             self.pass_on(&mut head);
         }
-        if !keeps {
+        if !keeps || (underway.has(AGED) && head.status != StatusCode::SWITCHING_PROTOCOLS) {
             self.close_after(&mut head, &underway);
         }
         if self.version == Version::HTTP_10 && body.size_hint().exact().is_none() {
@@ -344,14 +373,18 @@ impl Asked {
         if let Some(seen) = &mut underway.observation {
             seen.answered(head.status.as_u16(), &head.headers);
         }
+        let http2 = self.version == Version::HTTP_2;
         let withheld = head.status == StatusCode::NOT_MODIFIED
-            && self.version != Version::HTTP_2
+            && !http2
             && head.headers.contains_key(CONTENT_LENGTH);
         // A body of one piece cannot fail, so nothing of it will be logged.
         let label = (!body.is_whole()).then(|| Box::new(self.label.clone()));
         let mut body = OutgoingBody::new(body, underway, label, self.content.take());
         if withheld {
             body.withhold();
+        }
+        if http2 {
+            body.flows();
         }
         Response::from_parts(head, body)
     }

@@ -37,6 +37,7 @@ mod transport;
 mod arrival;
 mod tls;
 
+mod body_pace;
 mod connection;
 mod development;
 mod diagnosis;

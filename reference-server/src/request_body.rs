@@ -3,6 +3,7 @@
 //! Rules of this room: a door; nothing is read before it is asked for; what hyper says of a broken body becomes the client's fault; what
 //! the application leaves unread comes back, so that the connection can be kept or closed honestly.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,10 @@ use http::{Request, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use rwgi::{BodyLength, Error, Input};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep};
+
+use crate::body_pace::{Pace, Progress};
 
 /// What is read of content that nobody wanted, so that the connection can be kept.
 const MOST_DRAINED: u64 = 64 * 1024;
@@ -65,6 +70,8 @@ pub(crate) fn input(
     incoming: Incoming,
     length: BodyLength,
     expects: bool,
+    pace: Pace,
+    runtime: &Handle,
 ) -> (Input, Arc<Content>) {
     let content = Arc::new(Content {
         expects,
@@ -75,8 +82,15 @@ pub(crate) fn input(
         broken: AtomicBool::new(false),
         left: Mutex::new(None),
     });
-    let body =
-        RequestBody { incoming: Some(incoming), content: Arc::clone(&content), waits: expects };
+    let body = RequestBody {
+        incoming: Some(incoming),
+        content: Arc::clone(&content),
+        waits: expects,
+        pace,
+        runtime: runtime.clone(),
+        progress: Progress::default(),
+        waiting: None,
+    };
     (Input::from_body(body, length), content)
 }
 
@@ -147,6 +161,58 @@ struct RequestBody {
     content: Arc<Content>,
     /// The first read waits for a turn, in which a head that was committed before it comes to light.
     waits: bool,
+    pace: Pace,
+    /// Whose timers are used: the application may read on a thread that has none.
+    runtime: Handle,
+    progress: Progress,
+    /// There once content did not come at once.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// The wait for the next piece of content.
+struct Waiting {
+    since: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl RequestBody {
+    /// The client is waited for; ready when it has taken too long.
+    #[cold]
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let patience = self.pace.patience(&self.progress);
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let _runtime = self.runtime.enter();
+            Box::new(Waiting { since: None, timer: Box::pin(tokio::time::sleep(patience)) })
+        });
+        // Beyond a century clocks cannot be reckoned with, and nobody waits.
+        let deadline = waiting.since.get_or_insert(now).checked_add(patience).unwrap_or(now);
+        if now >= deadline {
+            return Poll::Ready(());
+        }
+        // An earlier deadline is left to fire, as on the connection.
+        if waiting.timer.is_elapsed() || waiting.timer.deadline() > deadline {
+            waiting.timer.as_mut().reset(deadline);
+        }
+        if waiting.timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Something has come.
+    fn count(&mut self, frame: &Frame<Bytes>) {
+        self.progress.received += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if let Some(since) = self.waiting.as_mut().and_then(|waiting| waiting.since.take()) {
+            self.progress.waited += since.elapsed();
+        }
+    }
+
+    /// The content ends here, and not well.
+    fn break_off(&mut self) {
+        self.incoming = None;
+        self.content.broken.store(true, Relaxed);
+    }
 }
 
 impl Body for RequestBody {
@@ -169,21 +235,28 @@ impl Body for RequestBody {
         }
         self.content.asked.store(true, Relaxed);
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let frame = std::task::ready!(Pin::new(incoming).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
+            std::task::ready!(self.poll_late(cx));
+            self.break_off();
+            return Poll::Ready(Some(Err(Error::client(
+                StatusCode::REQUEST_TIMEOUT,
+                "the request's content did not come in time",
+            ))));
+        };
         Poll::Ready(match frame {
             None => {
                 self.content.ended.store(true, Relaxed);
                 None
             }
             Some(Ok(frame)) => {
+                self.count(&frame);
                 if self.incoming.as_ref().is_some_and(Body::is_end_stream) {
                     self.content.ended.store(true, Relaxed);
                 }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
-                self.incoming = None;
-                self.content.broken.store(true, Relaxed);
+                self.break_off();
                 Some(Err(Error::client(
                     StatusCode::BAD_REQUEST,
                     "the request's content was cut short or is malformed",

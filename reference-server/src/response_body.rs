@@ -24,6 +24,8 @@ pub(crate) struct OutgoingBody {
     label: Option<Box<Label>>,
     content: Option<Arc<Content>>,
     withheld: bool,
+    /// On HTTP/2: whether there is more and nobody asks for it, which is how a client that gives no room shows.
+    owed: Option<bool>,
 }
 
 impl OutgoingBody {
@@ -34,7 +36,24 @@ impl OutgoingBody {
         label: Option<Box<Label>>,
         content: Option<Arc<Content>>,
     ) -> Self {
-        Self { inner, underway, label, content, withheld: false }
+        Self { inner, underway, label, content, withheld: false, owed: None }
+    }
+
+    /// The body belongs to a stream of HTTP/2, whose client gives room as it likes.
+    pub(crate) fn flows(&mut self) {
+        let more = !self.inner.is_end_stream();
+        self.owed = Some(more);
+        if more {
+            self.underway.owe(true);
+        }
+    }
+
+    /// Whether there is more and nobody asks for it has changed.
+    #[cold]
+    fn owe(&mut self, owed: bool) {
+        if self.owed.replace(owed) != Some(owed) {
+            self.underway.owe(owed);
+        }
     }
 
     /// Content is declared and will not be sent (304). hyper keeps the declaration where it believes that there is a body, and then
@@ -56,6 +75,9 @@ impl Body for OutgoingBody {
         let span = self.underway.observation.as_ref().and_then(|seen| seen.span());
         let _entered = span.as_ref().map(tracing::Span::enter);
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        if self.owed.is_some() {
+            self.owe(matches!(frame, Poll::Ready(Some(Ok(_)))));
+        }
         if let Some(seen) = &mut self.underway.observation
             && let Poll::Ready(Some(Ok(frame))) = &frame
         {
@@ -89,6 +111,14 @@ impl Drop for OutgoingBody {
             self.underway.set(LINGER);
         }
         let whole = self.inner.is_end_stream();
+        if let Some(owed) = self.owed {
+            if owed {
+                self.underway.owe(false);
+            }
+            if !whole {
+                self.underway.note_reset();
+            }
+        }
         if let Some(seen) = &mut self.underway.observation
             && whole
         {

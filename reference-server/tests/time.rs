@@ -202,7 +202,8 @@ async fn a_client_that_reads_slowly_gets_all_of_it() {
         "GET / HTTP/1.0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
     ] {
-        let (dial, _server) = serve_on_pipes(large, config()).await;
+        let patient = Config { write_timeout: 1000 * SECOND, ..config() };
+        let (dial, _server) = serve_on_pipes(large, patient).await;
         let mut client = dial.connect();
         client.send(request).await;
         let head = client.head().await.unwrap();
@@ -211,7 +212,7 @@ async fn a_client_that_reads_slowly_gets_all_of_it() {
         let mut piece = vec![0; 32 * 1024];
         while length < 1024 * 1024 {
             use tokio::io::AsyncReadExt;
-            // Longer than any timer of the server.
+            // Longer than any other timer of the server.
             sleep(100 * SECOND).await;
             let read = match client.take_read().len() {
                 0 => within("more", client.stream.read(&mut piece)).await.unwrap(),
@@ -226,12 +227,13 @@ async fn a_client_that_reads_slowly_gets_all_of_it() {
 
 // Evidence: REQ-HTTP-33
 #[tokio::test(start_paused = true)]
-async fn content_may_come_as_slowly_as_the_application_lets_it() {
+async fn content_may_come_as_slowly_as_the_configuration_lets_it() {
     let echo = |mut environ: Environ, start: StartResponse| async move {
         let content = environ.input_mut().read_to_end(100).await?;
         start.respond(StatusCode::OK, (), content)
     };
-    let (dial, _server) = serve_on_pipes(echo, config()).await;
+    let patient = Config { body_timeout: 30 * SECOND, body_rate: 0, ..config() };
+    let (dial, _server) = serve_on_pipes(echo, patient).await;
     let mut client = dial.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n").await;
     for octet in ["#", "\n", " ", "\r", "\n"] {

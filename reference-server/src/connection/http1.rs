@@ -15,7 +15,7 @@ use rwgi::Application;
 use super::state::{HAND_OVER, HANDED_OVER, LINGER, Phase, State};
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
-use super::{End, Shared};
+use super::{DOES_NOT_READ, End, Shared};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::stop::Stage;
@@ -125,15 +125,18 @@ pub(super) async fn drive<T: Transport, A: Application>(
                 cx.waker().wake_by_ref();
             }
         }
-        let (blocked, roomy) = {
+        let (blocked, roomy, sent) = {
             let mut socket = wire.lock();
             if let Poll::Ready(Err(_)) = socket.poll_send(cx) {
                 return Poll::Ready(End::Departed);
             }
-            (socket.is_blocked(), socket.is_roomy())
+            (socket.is_blocked(), socket.is_roomy(), socket.sent())
         };
         if blocked {
             wait.pause();
+            if wait.poll_stalled(cx, sent, &shared.config, sleep.as_mut()).is_ready() {
+                return Poll::Ready(End::CutOff(DOES_NOT_READ));
+            }
         }
         if state.has(HAND_OVER) && !state.has(HANDED_OVER) && !blocked {
             state.set(HANDED_OVER);

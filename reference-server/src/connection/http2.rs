@@ -18,10 +18,10 @@ use hyper_util::rt::TokioIo;
 use rwgi::Application;
 use tokio::time::Instant;
 
-use super::state::{Phase, State, Task};
+use super::state::{AGED, Phase, State, Task};
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
-use super::{End, Shared};
+use super::{DOES_NOT_READ, End, Shared};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::stop::Stage;
@@ -30,12 +30,47 @@ use crate::transport::Transport;
 /// How long a client may take to hang up after GOAWAY, where nothing is in flight.
 const PARTING: Duration = Duration::from_secs(1);
 
+/// A connection that is never idle is asked for its age whenever so many streams have come.
+const LOOK: u32 = 16;
+
+/// Streams that the client took back before they were answered.
+struct Resets {
+    since: Instant,
+    served: u32,
+    counted: u32,
+}
+
+/// So many in so long, where they are more than half of all: Envoy's rule, scaled to one server. h2 itself bounds those that come faster
+/// than they can be taken up.
+const MOST_RESETS: u32 = 200;
+const RESETS_WITHIN: Duration = Duration::from_secs(10);
+
+impl Resets {
+    fn new() -> Self {
+        Self { since: Instant::now(), served: 0, counted: 0 }
+    }
+
+    fn are_a_flood(&mut self, state: &State) -> bool {
+        let resets = state.resets().wrapping_sub(self.counted);
+        if resets < MOST_RESETS {
+            return false;
+        }
+        let served = state.served().wrapping_sub(self.served);
+        let flood = self.since.elapsed() < RESETS_WITHIN && resets > served / 2;
+        *self = Self { since: Instant::now(), served: state.served(), counted: state.resets() };
+        flood
+    }
+}
+
 /// hyper's settings, with a reason each.
 fn builder(config: &Config, streams: Streams) -> http2::Builder<Streams> {
     let mut builder = http2::Builder::new(streams);
     builder
-        // nginx: 128; HAProxy, hypercorn: 100; hyper: 200.
-        .max_concurrent_streams(128)
+        .max_concurrent_streams(config.streams)
+        // h2's own limits against floods, said aloud: resets that wait to be taken up, and streams that are refused for their errors. What
+        // CONTINUATION may add is bounded by the size of the header list.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(1024)
         // A stream's worth of content in flight, and what several fast ones need together (Envoy's advice for the edge).
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)
@@ -121,6 +156,8 @@ pub(super) async fn drive<T: Transport, A: Application>(
     state.enter(Phase::Idle);
     let mut wait = Wait::new(state, &shared.config);
     let mut parting = false;
+    let (mut looked, mut aged) = (0, false);
+    let mut resets = Resets::new();
     let advanced = shared.stop.beyond(seen);
     let sleep = tokio::time::sleep(shared.config.idle_timeout);
     tokio::pin!(advanced, sleep);
@@ -153,18 +190,42 @@ pub(super) async fn drive<T: Transport, A: Application>(
                 cx.waker().wake_by_ref();
             }
         }
-        let blocked = {
+        let (blocked, sent) = {
             let mut socket = wire.lock();
             if let Poll::Ready(Err(_)) = socket.poll_send(cx) {
                 return Poll::Ready(End::Departed);
             }
-            socket.is_blocked()
+            (socket.is_blocked(), socket.sent())
         };
+        if resets.are_a_flood(state) {
+            return Poll::Ready(End::CutOff("the client reset too many streams"));
+        }
         if blocked {
             wait.pause();
         }
+        if !blocked && !state.owes() {
+            wait.go_on();
+        } else if wait.poll_stalled(cx, sent, &shared.config, sleep.as_mut()).is_ready() {
+            return Poll::Ready(End::CutOff(DOES_NOT_READ));
+        }
+        if state.served().wrapping_sub(looked) >= LOOK {
+            looked = state.served();
+            if wait.is_old() {
+                state.set(AGED);
+            }
+        }
+        if state.has(AGED) && !aged {
+            aged = true;
+            Pin::new(&mut http).graceful_shutdown();
+            cx.waker().wake_by_ref();
+        }
         if blocked || state.phase() == Phase::Busy {
             return Poll::Pending;
+        }
+        if !parting && (aged || seen >= Stage::Drain) {
+            // It has been told, and has nothing under way: whether it answers is its own affair.
+            parting = true;
+            sleep.as_mut().reset(Instant::now() + PARTING);
         }
         if parting {
             return sleep.as_mut().poll(cx).map(|()| End::Silent(Phase::Idle));

@@ -13,8 +13,10 @@ mod wait;
 mod wire;
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -22,11 +24,13 @@ use hyper::server::conn;
 use hyper_util::rt::TokioIo;
 use rwgi::{Application, Connection, ServerInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use self::sniff::{Protocol, sniff};
 use self::state::{ABORTED, CLOSE_DELIMITED, LINGER, Phase, State};
 use self::wire::{Gathering, WireHandle};
+use crate::body_pace::Pace;
 use crate::config::Config;
 use crate::diagnosis::diagnose;
 use crate::fault::{self, Refusal};
@@ -46,6 +50,8 @@ pub(crate) struct Shared<A> {
     /// The server as applications on HTTP/2 see it: it can do a little more there.
     pub(crate) server_http2: Arc<ServerInfo>,
     pub(crate) stop: Arc<Stop>,
+    /// Exchanges under way.
+    pub(crate) load: Arc<AtomicUsize>,
     pub(crate) observer: Arc<Observer>,
     pub(crate) proxies: Arc<Proxies>,
 }
@@ -58,6 +64,8 @@ enum End {
     Silent(Phase),
     /// The client reset the connection.
     Departed,
+    /// The client went beyond a limit at which nothing more is said to it.
+    CutOff(&'static str),
     /// The server's period of grace is over.
     Killed,
     /// The connection was taken over; this came behind the request.
@@ -76,6 +84,9 @@ impl End {
     }
 }
 
+/// Why a client is cut off that has room for nothing.
+const DOES_NOT_READ: &str = "the client does not read what it asked for";
+
 /// Serves one connection to its end.
 pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared: Arc<Shared<A>>) {
     let _open = shared.observer.connection();
@@ -90,7 +101,7 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
         tls: transport.tls().cloned(),
         server: Arc::clone(server),
     });
-    let state = Arc::new(State::new(Arc::clone(&shared.stop)));
+    let state = Arc::new(State::new(Arc::clone(&shared.stop), Arc::clone(&shared.load)));
     let reset = transport.reset_by_peer();
     tokio::pin!(reset);
     let gateway = Gateway {
@@ -100,6 +111,9 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
         target_bytes: shared.config.target_bytes,
         head_fields: shared.config.head_fields,
         body_bytes: shared.config.body_bytes,
+        pace: Pace::new(&shared.config),
+        runtime: Handle::current(),
+        exchanges: shared.config.exchanges,
         observer: Arc::clone(&shared.observer),
         websocket: shared.config.websocket_defaults(),
         proxies: Some(&shared.proxies)
@@ -193,6 +207,11 @@ async fn close<T: Transport, A>(
             tracing::debug!(peer = %connection.peer, "the client reset the connection");
             return;
         }
+        End::CutOff(why) => {
+            tracing::info!(peer = %connection.peer, "connection cut off: {why}");
+            socket.transport.reset_on_drop();
+            return;
+        }
         End::Killed => {
             if state.has(ABORTED) || socket.is_blocked() {
                 socket.transport.reset_on_drop();
@@ -226,7 +245,7 @@ async fn close<T: Transport, A>(
     }
     let sent = tokio::select! {
         biased;
-        sent = poll_fn(|cx| socket.poll_send(cx)) => sent.is_ok(),
+        sent = send_rest(&mut socket, &shared.config) => sent.is_ok(),
         () = reset => false,
         // A client that reads slowly is waited for as it would be during the exchange: to the end of the period of grace.
         () = shared.stop.beyond(Stage::Drain) => {
@@ -251,6 +270,22 @@ async fn close<T: Transport, A>(
     // Whoever sent what was refused or left unread may not have finished sending it.
     if state.has(LINGER) || has_sent_more(&mut transport).await {
         linger(transport, &shared.config).await;
+    }
+}
+
+/// Sends what is left, for as long as the client takes some of it from time to time.
+async fn send_rest<T: Transport>(socket: &mut Gathering<T>, config: &Config) -> io::Result<()> {
+    loop {
+        let before = socket.sent();
+        let turn = timeout(config.write_timeout, poll_fn(|cx| socket.poll_send(cx))).await;
+        match turn {
+            Ok(sent) => return sent,
+            Err(_) if socket.sent() != before => {}
+            Err(_) => {
+                socket.transport.reset_on_drop();
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -36,6 +36,12 @@ pub(crate) struct State {
     flags: AtomicU8,
     served: AtomicU32,
     in_flight: AtomicU32,
+    /// Exchanges under way on all connections together.
+    load: Arc<AtomicUsize>,
+    /// Bodies of HTTP/2 that have more and are not asked for it: their client gives no room.
+    owed: AtomicU32,
+    /// Streams of HTTP/2 that ended before they were answered.
+    resets: AtomicU32,
     head: Mutex<HeadWatch>,
     stop: Arc<Stop>,
     /// What was granted on HTTP/1.1, until hyper has let go.
@@ -57,14 +63,19 @@ pub(crate) const LINGER: u8 = 4;
 pub(crate) const HAND_OVER: u8 = 8;
 /// hyper can.
 pub(crate) const HANDED_OVER: u8 = 16;
+/// The connection has been open for long enough: its next response says that it closes.
+pub(crate) const AGED: u8 = 32;
 
 impl State {
-    pub(crate) fn new(stop: Arc<Stop>) -> Self {
+    pub(crate) fn new(stop: Arc<Stop>, load: Arc<AtomicUsize>) -> Self {
         Self {
             phase: AtomicU8::new(0),
             flags: AtomicU8::new(0),
             served: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
+            load,
+            owed: AtomicU32::new(0),
+            resets: AtomicU32::new(0),
             head: Mutex::new(HeadWatch::new()),
             stop,
             granted: Mutex::new(None),
@@ -93,6 +104,7 @@ impl State {
         self.enter(Phase::Busy);
         self.served.store(self.served().wrapping_add(1), Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
+        self.load.fetch_add(1, Relaxed);
         Underway { state: Arc::clone(self), observation: None }
     }
 
@@ -105,6 +117,36 @@ impl State {
     #[inline]
     pub(crate) fn served(&self) -> u32 {
         self.served.load(Relaxed)
+    }
+
+    /// Exchanges under way on all connections together.
+    #[inline]
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Relaxed)
+    }
+
+    /// Whether a body of HTTP/2 has more and its client gives no room for it.
+    pub(crate) fn owes(&self) -> bool {
+        self.owed.load(Relaxed) > 0
+    }
+
+    /// A stream of HTTP/2 ends before it was answered.
+    pub(crate) fn note_reset(&self) {
+        self.resets.fetch_add(1, Relaxed);
+    }
+
+    /// How many have; only a change of it means something.
+    pub(crate) fn resets(&self) -> u32 {
+        self.resets.load(Relaxed)
+    }
+
+    /// One more such body, or one less.
+    pub(crate) fn owe(&self, more: bool) {
+        if more {
+            self.owed.fetch_add(1, Relaxed);
+        } else {
+            self.owed.fetch_sub(1, Relaxed);
+        }
     }
 
     pub(crate) fn set(&self, flag: u8) {
@@ -175,6 +217,7 @@ impl Deref for Underway {
 impl Drop for Underway {
     #[inline]
     fn drop(&mut self) {
+        self.state.load.fetch_sub(1, Relaxed);
         if self.state.in_flight.fetch_sub(1, Relaxed) == 1 {
             self.state.enter(Phase::Idle);
         }

@@ -2,13 +2,14 @@
 //!
 //! Rules of this room: one timer a connection; it is armed again when it fires or when a deadline comes closer, not with each request.
 
+use std::hash::{BuildHasher, Hasher};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::state::{Phase, State};
+use super::state::{AGED, Phase, State};
 use crate::config::Config;
 
 /// How long the connection has waited for its client.
@@ -17,13 +18,24 @@ pub(super) struct Wait {
     phase: Phase,
     served: u32,
     armed: bool,
+    /// When the connection is old.
+    old: Option<Instant>,
+    stalled: Option<Stalled>,
+}
+
+/// A client that does not read.
+struct Stalled {
+    sent: usize,
+    deadline: Instant,
 }
 
 impl Wait {
     pub(super) fn new(state: &State, config: &Config) -> Self {
         let phase = state.phase();
-        let deadline = Instant::now() + patience(phase, config);
-        Self { deadline, phase, served: state.served(), armed: false }
+        let now = Instant::now();
+        let deadline = now + patience(phase, config);
+        let old = config.connection_age.map(|age| now + jittered(age));
+        Self { deadline, phase, served: state.served(), armed: false, old, stalled: None }
     }
 
     /// The client does not read what it asked for: that is no silence, and the next one begins when it has read.
@@ -39,7 +51,7 @@ impl Wait {
         cx: &mut Context<'_>,
         state: &State,
         config: &Config,
-        mut sleep: Pin<&mut Sleep>,
+        sleep: Pin<&mut Sleep>,
         rested: impl FnOnce() -> bool,
     ) -> Poll<Phase> {
         let now = Instant::now();
@@ -49,14 +61,58 @@ impl Wait {
                 phase = Phase::Head;
                 state.enter(phase);
             }
+            if self.old.is_some_and(|old| now >= old) {
+                state.set(AGED);
+            }
             (self.phase, self.served) = (phase, served);
             self.deadline = now + patience(phase, config);
         } else if now >= self.deadline {
             return Poll::Ready(phase);
         }
+        self.arm(cx, self.deadline, sleep);
+        Poll::Pending
+    }
+
+    /// Ready when the client has taken nothing for too long of what waits for it; `sent` is what it has taken so far.
+    #[cold]
+    pub(super) fn poll_stalled(
+        &mut self,
+        cx: &mut Context<'_>,
+        sent: usize,
+        config: &Config,
+        sleep: Pin<&mut Sleep>,
+    ) -> Poll<()> {
+        let now = Instant::now();
+        let deadline = match &self.stalled {
+            Some(stalled) if stalled.sent == sent => stalled.deadline,
+            _ => {
+                let deadline = now + config.write_timeout;
+                self.stalled = Some(Stalled { sent, deadline });
+                deadline
+            }
+        };
+        if now >= deadline {
+            return Poll::Ready(());
+        }
+        self.arm(cx, deadline, sleep);
+        Poll::Pending
+    }
+
+    /// The client takes what there is.
+    pub(super) fn go_on(&mut self) {
+        self.stalled = None;
+    }
+
+    /// Whether the connection has been open for long enough.
+    pub(super) fn is_old(&self) -> bool {
+        self.old.is_some_and(|old| Instant::now() >= old)
+    }
+
+    #[inline]
+    fn arm(&mut self, cx: &mut Context<'_>, deadline: Instant, mut sleep: Pin<&mut Sleep>) {
         // An earlier deadline is left to fire and to find out that there is time: cheaper than a change with each request.
-        if sleep.is_elapsed() || sleep.deadline() > self.deadline {
-            sleep.as_mut().reset(self.deadline);
+        if sleep.is_elapsed() || sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
             self.armed = false;
         }
         if !self.armed {
@@ -65,8 +121,15 @@ impl Wait {
                 cx.waker().wake_by_ref();
             }
         }
-        Poll::Pending
     }
+}
+
+/// A tenth more or less, so that connections that came together do not go together.
+fn jittered(age: Duration) -> Duration {
+    // Each state is another, and that is all that is asked of it.
+    let chance = std::hash::RandomState::new().build_hasher().finish() % 2001;
+    let parts = u32::try_from(9000 + chance).unwrap_or(10_000);
+    (age / 10_000).saturating_mul(parts)
 }
 
 /// How long a client may be silent in this phase.

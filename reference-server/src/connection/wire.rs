@@ -44,6 +44,8 @@ pub(crate) struct Gathering<T> {
     pub(crate) transport: T,
     gathered: Vec<u8>,
     written: usize,
+    /// What the transport has taken; only a change of it means something.
+    sent: usize,
     /// The transport did not take hyper's last large write.
     blocked: bool,
     /// The transport holds octets itself (TLS) and could not pass them on.
@@ -78,6 +80,7 @@ pub(crate) fn split<T>(
         transport,
         gathered: Vec::new(),
         written: 0,
+        sent: 0,
         blocked: false,
         unflushed: false,
         handed_over: None,
@@ -130,7 +133,10 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
             let rest = &self.gathered[self.written..];
             match ready!(Pin::new(&mut self.transport).poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                more => self.written += more,
+                more => {
+                    self.written += more;
+                    self.sent = self.sent.wrapping_add(more);
+                }
             }
         }
         self.gathered.clear();
@@ -165,6 +171,19 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
     /// Whether it holds more than an idle connection may keep.
     pub(crate) fn is_roomy(&self) -> bool {
         self.gathered.capacity() > IDLE_GATHERED
+    }
+
+    /// What the transport has taken; only a change of it means something.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// Notes how a large write went.
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        self.blocked = written.is_pending();
+        if let Poll::Ready(Ok(more)) = written {
+            self.sent = self.sent.wrapping_add(*more);
+        }
     }
 
     /// Gives back what an idle connection need not hold.
@@ -269,7 +288,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         }
         if data.len() >= LARGE_WRITE {
             let written = Pin::new(&mut socket.transport).poll_write(cx, data);
-            socket.blocked = written.is_pending();
+            socket.note(&written);
             return written;
         }
         socket.gathered.extend_from_slice(data);
@@ -294,7 +313,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         }
         if length >= LARGE_WRITE {
             let written = Pin::new(&mut socket.transport).poll_write_vectored(cx, data);
-            socket.blocked = written.is_pending();
+            socket.note(&written);
             return written;
         }
         for slice in data {

@@ -1,0 +1,448 @@
+//! What a client may take of a server, on pipes and a paused clock: slow content, answers that nobody reads, too much at once, age.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use rwgi::{Application, Environ, Finished, OutcomeKind, StartResponse};
+use rwgi_server::Config;
+use support::pipes::{Dial, serve_on_pipes};
+use support::{Client, Count, End, within};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, Join, ReadHalf, Sink,
+    WriteHalf,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Whether about this many seconds have passed.
+fn assert_seconds(since: Instant, seconds: u64) {
+    let passed = since.elapsed();
+    let expected = SECOND * u32::try_from(seconds).unwrap();
+    assert!(passed >= expected && passed < expected + SECOND, "{passed:?}, not {expected:?}");
+}
+
+/// Reads its input, after as many seconds as the query says, and answers with its length.
+async fn length(mut environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
+    if let Some(seconds) = environ.query().and_then(|query| query.parse().ok()) {
+        sleep(SECOND * seconds).await;
+    }
+    environ.input_mut().set_limit(None);
+    let mut length = 0;
+    while let Some(chunk) = environ.input_mut().chunk().await? {
+        length += chunk.len();
+    }
+    start.respond(StatusCode::OK, (), length.to_string())
+}
+
+/// Begins an upload of `length` bytes.
+async fn upload(
+    dial: &Dial,
+    target: &str,
+    length: usize,
+) -> (Client<Join<ReadHalf<DuplexStream>, Sink>>, WriteHalf<DuplexStream>) {
+    let (reader, mut writer) = tokio::io::split(dial.connect().stream);
+    let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    writer.write_all(head.as_bytes()).await.unwrap();
+    (Client::new(tokio::io::join(reader, tokio::io::sink())), writer)
+}
+
+/// Sends `size` bytes a second until the server has had enough.
+async fn trickle(mut writer: WriteHalf<DuplexStream>, size: usize) {
+    while writer.write_all(&vec![b'x'; size]).await.is_ok() {
+        sleep(SECOND).await;
+    }
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_stops_coming_is_answered_408() {
+    let (dial, _server) = serve_on_pipes(length, Config::default()).await;
+    let (mut client, mut writer) = upload(&dial, "/", 100_000).await;
+    writer.write_all(&[b'x'; 50_000]).await.unwrap();
+    let start = Instant::now();
+    let response = client.response().await;
+    assert_seconds(start, 20);
+    assert_eq!((response.status, response.closes()), (408, true));
+    assert_eq!(client.ends().await, End::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_byte_a_second_is_not_enough() {
+    let (dial, _server) = serve_on_pipes(length, Config::default()).await;
+    let (mut client, writer) = upload(&dial, "/", 100_000).await;
+    let start = Instant::now();
+    let response = tokio::select! {
+        response = client.response() => response,
+        () = trickle(writer, 1) => unreachable!(),
+    };
+    assert_seconds(start, 10);
+    assert_eq!((response.status, response.closes()), (408, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_that_keeps_the_rate_is_served() {
+    let (dial, _server) = serve_on_pipes(length, Config::default()).await;
+    let (mut client, writer) = upload(&dial, "/", 18_000).await;
+    let start = Instant::now();
+    let response = tokio::select! {
+        response = client.response() => response,
+        () = trickle(writer, 600) => unreachable!(),
+    };
+    assert_seconds(start, 29);
+    assert_eq!(response.text(), "18000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_in_all_content_has_its_time() {
+    let config = Config { request_timeout: 25 * SECOND, ..Config::default() };
+    let (dial, _server) = serve_on_pipes(length, config).await;
+    let (mut client, writer) = upload(&dial, "/", 1_000_000).await;
+    let start = Instant::now();
+    let response = tokio::select! {
+        response = client.response() => response,
+        () = trickle(writer, 1000) => unreachable!(),
+    };
+    assert_seconds(start, 25);
+    assert_eq!(response.status, 408);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_applications_time_is_not_the_clients() {
+    let config = Config { request_timeout: 15 * SECOND, ..Config::default() };
+    let (dial, _server) = serve_on_pipes(length, config).await;
+    let (mut client, mut writer) = upload(&dial, "/?20", 2).await;
+    let start = Instant::now();
+    let late = async {
+        sleep(35 * SECOND).await;
+        // Too late for anybody to care.
+        let _ = writer.write_all(b"xx").await;
+    };
+    // Ten seconds of silence after the twenty in which nobody asked.
+    let answer = async {
+        let response = client.response().await;
+        assert_eq!((response.status, response.text()), (408, "408 Request Timeout\n"));
+        assert_seconds(start, 30);
+    };
+    tokio::join!(answer, late);
+}
+
+/// Writes for ever, and tells how it ended.
+fn endless() -> (impl Application, mpsc::UnboundedReceiver<OutcomeKind>) {
+    let (sender, ended) = mpsc::unbounded_channel();
+    let application = move |_: Environ, mut start: StartResponse| {
+        let sender = sender.clone();
+        start.on_complete(move |outcome| {
+            // The test may be over.
+            let _ = sender.send(outcome.kind());
+        });
+        async move {
+            let mut body = start.start(StatusCode::OK, ())?;
+            loop {
+                body.write(vec![b'x'; 10_000]).await?;
+            }
+        }
+    };
+    (application, ended)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_cut_off() {
+    let (application, mut ended) = endless();
+    let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+    let mut client = dial.connect();
+    let start = Instant::now();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(within("the end", ended.recv()).await, Some(OutcomeKind::Cancelled));
+    assert_seconds(start, 30);
+    let (rest, _) = client.rest().await;
+    assert!(!rest.ends_with(b"0\r\n\r\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_slowly_is_not() {
+    let (application, mut ended) = endless();
+    let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+    let mut client = dial.connect();
+    let start = Instant::now();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut octets = vec![0; 20_000];
+    for _ in 0..20 {
+        sleep(25 * SECOND).await;
+        client.stream.read_exact(&mut octets).await.unwrap();
+    }
+    assert!(ended.try_recv().is_err());
+    // Until it stops.
+    assert_eq!(within("the end", ended.recv()).await, Some(OutcomeKind::Cancelled));
+    assert_seconds(start, 500 + 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_octets_of_an_answer_are_not_waited_for_without_end() {
+    let application = async |_: Environ, start: StartResponse| {
+        start.respond(StatusCode::OK, (), vec![b'x'; 200_000])
+    };
+    let (dial, server) = serve_on_pipes(application, Config::default()).await;
+    let mut client = dial.connect();
+    let start = Instant::now();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    sleep(40 * SECOND).await;
+    let (rest, _) = client.rest().await;
+    assert!(rest.len() < 200_000, "cut off before it was read");
+    server.stop().await.unwrap();
+    assert_seconds(start, 40);
+}
+
+/// Waits for a permit.
+fn gated() -> (impl Application, Arc<Semaphore>, Count) {
+    let (gate, count) = (Arc::new(Semaphore::new(0)), Count::default());
+    let (inner, counted) = (Arc::clone(&gate), count.clone());
+    let application = move |_: Environ, start: StartResponse| {
+        counted.add();
+        let gate = Arc::clone(&inner);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            start.respond(StatusCode::OK, (), "passed")
+        }
+    };
+    (application, gate, count)
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_exchanges_at_once_there_is_503() {
+    let (application, gate, count) = gated();
+    let config = Config { exchanges: 2, ..Config::default() };
+    let (dial, _server) = serve_on_pipes(application, config).await;
+    let (mut first, mut second) = (dial.connect(), dial.connect());
+    first.send(GET).await;
+    second.send(GET).await;
+    within("both", async {
+        while count.get() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut third = dial.connect();
+    let response = third.request(GET).await;
+    assert_eq!((response.status, response.field("retry-after")), (503, Some("1")));
+    assert_eq!(count.get(), 2);
+    gate.add_permits(3);
+    assert_eq!(first.response().await.text(), "passed");
+    assert_eq!(second.response().await.text(), "passed");
+    // The places are free again.
+    assert_eq!(dial.connect().request(GET).await.text(), "passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_connection_says_that_it_closes() {
+    let config = Config {
+        connection_age: Some(100 * SECOND),
+        idle_timeout: 1000 * SECOND,
+        ..Config::default()
+    };
+    let (application, gate, _) = gated();
+    gate.add_permits(10);
+    let (dial, _server) = serve_on_pipes(application, config).await;
+    let mut client = dial.connect();
+    assert!(!client.request(GET).await.closes());
+    // A tenth more or less.
+    sleep(89 * SECOND).await;
+    assert!(!client.request(GET).await.closes());
+    sleep(22 * SECOND).await;
+    // The first response after it may have been on its way; the next is told.
+    let first = client.request(GET).await;
+    if !first.closes() {
+        assert!(client.request(GET).await.closes());
+    }
+    assert_eq!(client.ends().await, End::Closed);
+}
+
+/// A client of HTTP/2 that speaks in frames.
+struct Frames<S>(S);
+
+impl Frames<DuplexStream> {
+    /// With this INITIAL_WINDOW_SIZE.
+    async fn connect(dial: &Dial, window: u32) -> Self {
+        let mut stream = dial.connect().stream;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        let mut frames = Self(stream);
+        frames.send(4, 0, 0, &[&[0, 4][..], &window.to_be_bytes()].concat()).await;
+        frames
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
+    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let mut frame = length[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        self.0.write_all(&frame).await.is_ok()
+    }
+
+    /// GET / of http://a.
+    async fn get(&mut self, stream: u32) -> bool {
+        self.send(1, 5, stream, b"\x82\x84\x86\x41\x01a").await
+    }
+
+    /// The next frame: kind, flags, stream, payload; none at the end.
+    async fn next(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        within("a frame", self.0.read_exact(&mut head)).await.ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        self.0.read_exact(&mut payload).await.ok()?;
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        Some((head[3], head[4], stream, payload))
+    }
+
+    /// Reads to GOAWAY, if it comes; gives its code.
+    async fn goaway(&mut self) -> Option<u8> {
+        while let Some((kind, _, _, payload)) = self.next().await {
+            if kind == 7 {
+                return Some(payload[7]);
+            }
+        }
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_gives_no_room_is_cut_off() {
+    let (application, mut ended) = endless();
+    let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+    let mut client = Frames::connect(&dial, 0).await;
+    let start = Instant::now();
+    assert!(client.get(1).await);
+    assert_eq!(within("the end", ended.recv()).await, Some(OutcomeKind::Cancelled));
+    assert_seconds(start, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_that_takes_its_time_on_http2_is_not_cut_off() {
+    let application = async |_: Environ, start: StartResponse| -> rwgi::Result<Finished> {
+        let mut body = start.start(StatusCode::OK, ())?;
+        for _ in 0..3 {
+            body.write("piece").await?;
+            sleep(35 * SECOND).await;
+        }
+        body.finish()
+    };
+    let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+    let mut client = Frames::connect(&dial, 65_535).await;
+    assert!(client.get(1).await);
+    let start = Instant::now();
+    // Until END_STREAM.
+    loop {
+        let (kind, flags, _, _) = client.next().await.unwrap();
+        if kind == 0 && flags & 1 == 1 {
+            break;
+        }
+    }
+    assert_seconds(start, 105);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_resets_is_cut_off() {
+    let (application, _gate, count) = gated();
+    let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+    let client = Frames::connect(&dial, 65_535).await;
+    let (mut reader, writer) = tokio::io::split(client.0);
+    let mut sent = 0;
+    let flood = async {
+        // Each is taken up before it is taken back, so that h2's own limit does not see them.
+        let mut writer = writer;
+        for number in 0..100_000_u32 {
+            let stream = (2 * number + 1).to_be_bytes();
+            let headers = [&[0, 0, 6, 1, 5][..], &stream, b"\x82\x84\x86\x41\x01a"].concat();
+            let reset = [&[0, 0, 4, 3, 0][..], &stream, &[0, 0, 0, 8]].concat();
+            if writer.write_all(&headers).await.is_err() {
+                break;
+            }
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            if writer.write_all(&reset).await.is_err() {
+                break;
+            }
+            sent = number;
+        }
+    };
+    let mut scratch = Vec::new();
+    let (_, ()) =
+        tokio::join!(async { within("the end", reader.read_to_end(&mut scratch)).await }, flood);
+    assert!((199..2000).contains(&sent), "{sent} streams were taken back");
+    assert!(count.get() < 2000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_continuations_is_cut_off() {
+    let (application, _gate, count) = gated();
+    let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+    let mut client = Frames::connect(&dial, 65_535).await;
+    assert!(client.send(1, 1, 1, b"\x82\x84\x86\x41\x01a").await);
+    let (reader, mut writer) = tokio::io::split(client.0);
+    let mut frame = vec![0, 0x0f, 0xa9, 9, 0, 0, 0, 0, 1, 0, 0x7f, 0xa1, 0x1e];
+    frame.extend([&[b'x'; 4000][..], b"\x01y"].concat());
+    let length = u32::try_from(frame.len() - 9).unwrap().to_be_bytes();
+    frame[..3].copy_from_slice(&length[1..]);
+    let mut sent = 0;
+    let flood = async {
+        while writer.write_all(&frame).await.is_ok() {
+            sent += frame.len();
+            tokio::task::yield_now().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut reader = Frames(tokio::io::join(reader, tokio::io::sink()));
+    let code = tokio::select! {
+        code = reader.goaway() => code,
+        () = flood => None,
+    };
+    assert!(code.is_some(), "the connection is not cut off after {sent} bytes");
+    assert!(sent < 1_000_000, "{sent} bytes were taken");
+    assert_eq!(count.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_head_on_http2_is_an_idle_connection() {
+    let config = Config { idle_timeout: 20 * SECOND, ..Config::default() };
+    let (application, _gate, _) = gated();
+    let (dial, _server) = serve_on_pipes(application, config).await;
+    let mut client = Frames::connect(&dial, 65_535).await;
+    let start = Instant::now();
+    assert!(client.send(1, 1, 1, b"\x82\x84").await);
+    assert_eq!(client.goaway().await, Some(0));
+    assert_seconds(start, 20);
+    assert!(client.goaway().await.is_none(), "and then the end");
+    assert_seconds(start, 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_connection_of_http2_is_told_to_go() {
+    let config = Config {
+        connection_age: Some(100 * SECOND),
+        idle_timeout: 1000 * SECOND,
+        ..Config::default()
+    };
+    let (application, gate, _) = gated();
+    gate.add_permits(100);
+    let (dial, _server) = serve_on_pipes(application, config).await;
+    let mut client = Frames::connect(&dial, 65_535).await;
+    for stream in [1, 3] {
+        assert!(client.get(stream).await);
+        sleep(111 * SECOND).await;
+    }
+    assert_eq!(client.goaway().await, Some(0));
+    // It did not answer to the PING that goes with it, and was not waited for.
+    assert!(client.goaway().await.is_none());
+}
