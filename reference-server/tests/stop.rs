@@ -149,6 +149,21 @@ async fn idle_connections_close_at_once() {
     assert!(start.elapsed() < Duration::from_secs(1));
 }
 
+/// Its client could not know: the connection was taken before the server was told to stop.
+#[tokio::test(start_paused = true)]
+async fn a_first_request_that_comes_after_the_word_to_stop_is_answered() {
+    let (dial, server) = serve_on_pipes(Living::new(), Config::default()).await;
+    let mut fresh = dial.connect();
+    let mut idle = dial.connect();
+    assert_eq!(idle.request(request("/")).await.status, 200);
+    let stop = tokio::spawn(server.stop());
+    assert_eq!(idle.ends().await, End::Closed);
+    let response = fresh.request(request("/")).await;
+    assert_eq!((response.status, response.closes()), (200, true));
+    assert_eq!(fresh.ends().await, End::Closed);
+    stop.await.unwrap().unwrap();
+}
+
 // Evidence: REQ-LIFE-10, REQ-LIFE-11, REQ-EXCH-12, REQ-ERR-10
 #[tokio::test]
 async fn what_outlasts_the_grace_is_aborted_visibly() {

@@ -91,6 +91,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
     let sleep = tokio::time::sleep(shared.config.first_byte_timeout);
     tokio::pin!(advanced, sleep);
     let mut watching = false;
+    let mut begun = false;
     let mut driven = Some(Driven::Plain(http));
     let mut wait = Wait::new(state, &shared.config);
     let end = poll_fn(|cx| {
@@ -103,7 +104,8 @@ pub(super) async fn drive<T: Transport, A: Application>(
         if stage == Stage::Kill {
             return Poll::Ready(End::killed(state));
         }
-        if stage > seen {
+        // Before its first turn hyper has read nothing, and would close without a look at the request that has come.
+        if stage > seen && begun {
             seen = stage;
             watching = false;
             advanced.set(shared.stop.beyond(stage));
@@ -117,6 +119,12 @@ pub(super) async fn drive<T: Transport, A: Application>(
             && let Poll::Ready(result) = poll_hyper(http, cx)
         {
             return Poll::Ready(End::Done(result));
+        }
+        if !begun {
+            begun = true;
+            if shared.stop.stage() > seen {
+                cx.waker().wake_by_ref();
+            }
         }
         if !watching {
             // Registered once for each stage; the waker is this task's and stays so.

@@ -124,7 +124,12 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
     let io = TokioIo::new(wire);
     let mut end = match protocol {
         Protocol::Http1 => {
-            let http = shared.http1.serve_connection(io, gateway);
+            let http = if shared.stop.stage() == Stage::Drain {
+                // The first request is here, and its answer says that it is the last.
+                shared.http1.clone().keep_alive(false).serve_connection(io, gateway)
+            } else {
+                shared.http1.serve_connection(io, gateway)
+            };
             http1::drive(http, &handle, &shared, &state, reset.as_mut()).await
         }
         Protocol::Http2 => http2::drive(io, gateway, &handle, &shared, &state).await,

@@ -3,6 +3,7 @@
 //! Rules of this room: what cannot start says why in one line, with Python's traceback below it where there is one; the interpreter is let
 //! go while the server serves; the exit code says whether all went well.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -18,13 +19,15 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Serves until SIGTERM or ctrl-c; gives the exit code, and how many threads are still in the application.
 ///
-/// `ready` is given by a process whose parent has bound the addresses, and is called when the application is about to be served.
+/// `ready` is given by a process whose parent has bound the addresses, and is called when the application is about to be
+/// served; `enough` when the process has taken as many requests as it should.
 #[pyfunction]
-#[pyo3(signature = (options, ready = None))]
+#[pyo3(signature = (options, ready = None, enough = None))]
 pub(crate) fn serve(
     py: Python<'_>,
     options: &Options,
     ready: Option<Py<PyAny>>,
+    enough: Option<Py<PyAny>>,
 ) -> PyResult<(u8, usize)> {
     rwgi_server::start_log(&options.server.config);
     let callable = match rwgi_wsgi::load(py, &options.application) {
@@ -46,6 +49,7 @@ pub(crate) fn serve(
         inner: application.clone(),
         ready,
         most: options.max_requests,
+        enough: enough.map(Arc::new),
         taken: AtomicU64::new(0),
     };
     Ok(py.detach(|| {

@@ -6,6 +6,7 @@ time ends the parent, and later it is tried again.
 """
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -17,6 +18,10 @@ from . import _rwgi
 # The names by which systemd hands over sockets as well.
 _FIRST_DESCRIPTOR = 3
 _CHILD = "RWGI_CHILD"
+
+# What a child says through its pipe.
+_READY = b"1"
+_TIRED = b"2"
 
 # Seconds before a child that failed is tried again: a database that starts at the same time is there by then.
 _PAUSE = 1.0
@@ -34,7 +39,7 @@ def serve(options):
     """Serves, as a child."""
     from .__main__ import end
 
-    ready = int(os.environ.pop(_CHILD))
+    parent = int(os.environ.pop(_CHILD))
     os.environ["LISTEN_PID"] = str(os.getpid())
 
     def tell():
@@ -43,10 +48,9 @@ def serve(options):
 
             # From now on: what was imported is known, and nobody was served yet.
             _reload.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        os.write(ready, b"1")
-        os.close(ready)
+        os.write(parent, _READY)
 
-    end(_rwgi.serve(options, tell))
+    end(_rwgi.serve(options, tell, lambda: os.write(parent, _TIRED)))
 
 
 def supervise(options, arguments):
@@ -99,31 +103,34 @@ def _unix(path):
 
 
 class _Child:
-    def __init__(self, sockets, arguments):
-        # Descriptors 3 and up, in order, are what the child expects.
-        self.started = time.monotonic()
+    def __init__(self, sockets, arguments, replaces=None):
         read, write = os.pipe()
-        os.set_inheritable(write, True)
+        os.set_blocking(read, False)
+        # Descriptors 3 and up, in order, are what the child expects.
         environment = dict(os.environ, LISTEN_FDS=str(len(sockets)))
         environment[_CHILD] = str(write)
         self.pipe = read
-        self.ready = False
-        self.asked = False
+        self.ready = self.tired = self.asked = False
+        self.replaces = replaces
+        self.again = 0.0
         self.process = subprocess.Popen(
             [sys.executable, "-m", "rwgi", *arguments],
             env=environment,
             pass_fds=[*(bound.fileno() for bound in sockets), write],
+            # ctrl-c is for the parent: a child would take its word to stop for a second one, and hurry.
+            start_new_session=True,
         )
         os.close(write)
 
     def look(self):
-        """Notes whether the child has said that it serves."""
-        if not self.ready and self.pipe is not None:
-            os.set_blocking(self.pipe, False)
-            try:
-                self.ready = os.read(self.pipe, 1) == b"1"
-            except BlockingIOError:
-                return
+        """Notes what the child has said."""
+        try:
+            said = os.read(self.pipe, 16) if self.pipe is not None else b""
+        except BlockingIOError:
+            return
+        self.ready |= _READY in said
+        self.tired |= _TIRED in said
+        if not said and self.pipe is not None:
             os.close(self.pipe)
             self.pipe = None
 
@@ -154,16 +161,14 @@ class _Parent:
         signal.signal(signal.SIGHUP, self._renew)
         # A child's end interrupts the wait below.
         wake, woken = os.pipe()
+        os.set_blocking(wake, False)
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for _ in range(self.options.processes):
             self._start()
-        import select
-
         while self.children or self.later:
             select.select([wake, *(c.pipe for c in self.children if c.pipe is not None)], [], [], _LOOK)
-            os.set_blocking(wake, False)
             try:
                 os.read(wake, 4096)
             except BlockingIOError:
@@ -171,8 +176,8 @@ class _Parent:
             self._tick()
         return self.code
 
-    def _start(self):
-        self.children.append(_Child(self.sockets, self.arguments))
+    def _start(self, replaces=None):
+        self.children.append(_Child(self.sockets, self.arguments, replaces))
 
     def _stop(self, *_):
         self.stopping += 1
@@ -190,38 +195,47 @@ class _Parent:
             child.look()
             if child.ready:
                 self.served = True
+                if child.replaces is not None:
+                    # It has taken over at the socket; the old one ends what it has begun.
+                    child.replaces.stop()
+                    child.replaces = None
             if child.process.poll() is not None:
                 child.look()
                 self.children.remove(child)
                 self._ended(child)
-        if self.renewing and not self.stopping:
-            self.renewing = False
-            old = list(self.children)
-            for _ in old:
-                self._start()
-            for child in old:
-                # The new ones take over at the socket; the old ones end what they have begun.
-                child.stop()
-        if not self.stopping:
-            now = time.monotonic()
-            due = [when for when in self.later if when <= now]
-            self.later = [when for when in self.later if when > now]
-            for _ in due:
-                self._start()
+        if self.stopping:
+            return
+        now = time.monotonic()
+        followed = [child.replaces for child in self.children]
+        for child in list(self.children):
+            wanted = self.renewing or (child.tired and child.again <= now)
+            if wanted and child.replaces is None and not child.asked and child not in followed:
+                self._start(replaces=child)
+        self.renewing = False
+        due = [when for when in self.later if when <= now]
+        self.later = [when for when in self.later if when > now]
+        for _ in due:
+            self._start()
 
     def _ended(self, child):
         code = child.process.returncode
-        if self.stopping or (child.asked and child.ready):
-            if code not in (0, -signal.SIGTERM) and self.stopping:
+        if self.stopping:
+            if code not in (0, -signal.SIGTERM):
                 self.code = 1
-            return
-        if child.ready:
+        elif child.asked and child.ready:
+            pass
+        elif child.ready:
             if code:
-                print("rwgi: a process ended with %d; another one is started" % code, file=sys.stderr)
-            self._start()
+                print("rwgi: a process ended with %d; another one is started" % code, file=sys.stderr, flush=True)
+            if not any(other.replaces is child for other in self.children):
+                self._start()
         elif self.served or self.options.reload:
-            print("rwgi: a process could not start; it is tried again", file=sys.stderr)
-            self.later.append(time.monotonic() + _PAUSE)
+            print("rwgi: a process could not start; it is tried again", file=sys.stderr, flush=True)
+            if child.replaces is None:
+                self.later.append(time.monotonic() + _PAUSE)
+            else:
+                # The old one goes on meanwhile.
+                child.replaces.again = time.monotonic() + _PAUSE
         else:
             # The first ones could not start, and the next ones will not either. They have said why.
             self.code = 1
