@@ -173,9 +173,14 @@ impl Subject {
         self.declared["limits"][name].as_u64()
     }
 
+    /// Whether each exchange has a process of its own, as CGI has it.
+    pub fn runs_once(&self) -> bool {
+        self.declared["run_once"] == true
+    }
+
     /// Whether the suite can start servers like it.
     pub fn can_launch(&self) -> bool {
-        self.launcher.is_some()
+        self.launcher.is_some() && !self.runs_once()
     }
 
     /// Starts a server like it with another application.

@@ -75,13 +75,15 @@ impl<'a> Talk<'a> {
     /// The server does not accept it.
     pub fn connect(&mut self) -> Held<Wire> {
         self.connections += 1;
-        Wire::connect(
+        let mut wire = Wire::connect(
             self.address,
             self.connections,
             self.subject.deadline,
             self.transcript.clone(),
             [("{host}", self.authority.clone()), ("{tag}", self.tag.clone())],
-        )
+        )?;
+        wire.once = self.subject.runs_once();
+        Ok(wire)
     }
 
     /// Sends a text on a new connection and reads the whole response.
@@ -155,7 +157,18 @@ impl<'a> Talk<'a> {
         })
     }
 
+    /// The ledger and the gates live in the application's process: a server that has one for each exchange cannot show them.
+    fn one_process(&self) -> Held {
+        if self.subject.runs_once() {
+            return Err(Failure::skip(
+                "each exchange has a process of its own here (`run_once`), and what this case looks at lives in one",
+            ));
+        }
+        Ok(())
+    }
+
     fn page(&mut self, text: &str) -> Held<Vec<Event>> {
+        self.one_process()?;
         let json = self.report(text)?;
         let events = json["events"].as_array().cloned().unwrap_or_default();
         Ok(events.into_iter().map(Event).collect())
@@ -166,6 +179,7 @@ impl<'a> Talk<'a> {
     /// # Errors
     /// The connection cannot be made.
     pub fn watch(&mut self, name: &str) -> Held<Wire> {
+        self.one_process()?;
         let mut wire = self.connect()?;
         wire.send(&format!("GET /ledger/{{tag}}?await={name} HTTP/1.1\r\nHost: {{host}}\r\n\r\n"))?;
         Ok(wire)
@@ -176,6 +190,7 @@ impl<'a> Talk<'a> {
     /// # Errors
     /// The request is not answered.
     pub fn open_gate(&mut self, name: &str) -> Held {
+        self.one_process()?;
         let text = format!("GET /gate/{{tag}}/{name} HTTP/1.1\r\nHost: {{host}}\r\n\r\n");
         self.request(&text)?.status(200)
     }

@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, Request, Response};
+use http::header::CONTENT_LENGTH;
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use rwgi::{
     Application, BoxError, CONNECTION_FIELDS, Environ, Error, Finished, Input, Result, ServerInfo,
@@ -18,6 +19,7 @@ use rwgi::{
 use tower_service::Service;
 
 use crate::mount;
+use crate::narrowed::narrow;
 
 /// Adds what a service wants to find in a request's extensions.
 type Extend = Arc<dyn Fn(&Environ, &mut Extensions) + Send + Sync>;
@@ -111,7 +113,7 @@ impl<S> FromService<S> {
 
     /// Lets an application live with the server: its `startup` and `shutdown` are called, and nothing else of it.
     ///
-    /// tower has neither. For an RWGI application inside of the service, and for anything else that has to begin or to end.
+    /// tower has neither. It is told of the capabilities that reach through a service. For an RWGI application inside of the service, and for anything else that has to begin or to end.
     #[must_use]
     pub fn life_of(mut self, application: impl Application) -> Self {
         self.life = Some(SharedApplication::new(application));
@@ -168,7 +170,7 @@ where
 
     async fn startup(&self, server: &ServerInfo) -> Result<()> {
         match &self.life {
-            Some(life) => life.startup(server).await,
+            Some(life) => life.startup(&narrow(server)).await,
             None => Ok(()),
         }
     }
@@ -214,7 +216,10 @@ fn failed(error: impl Into<BoxError>) -> Error {
 /// Services written for hyper set fields that belong to the connection, and RWGI's server frames and closes by itself: they are taken
 /// off, as every intermediary does (RFC 9110, section 7.6.1), and what a service wanted to say by them is not said.
 fn without_connection_fields<B>(mut response: Response<B>) -> Response<B> {
-    if response.headers().keys().any(is_connection_field) {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // What was agreed on stays, for the server passes it on (REQ-UPG-07); axum declares the length of no content.
+        response.headers_mut().remove(CONTENT_LENGTH);
+    } else if response.headers().keys().any(is_connection_field) {
         take_connection_fields(response.headers_mut());
     }
     response

@@ -23,6 +23,7 @@ use tower_service::Service;
 
 use crate::failure::{self, Label};
 use crate::from_service::Lent;
+use crate::narrowed::Narrowed;
 use crate::{duties, mount};
 
 /// The most content that an application is given, unless it sets another limit: 2 MiB, as `rwgi-server` and axum's extractors have it.
@@ -34,6 +35,7 @@ pub struct IntoService<A> {
     connection: Arc<Connection>,
     /// The same for HTTP/2, which has a place for trailers whatever they are.
     connection_http2: Arc<Connection>,
+    narrowed: Arc<Narrowed>,
 }
 
 /// Makes a tower service of an RWGI application: for axum's `nest_service` and `fallback_service`, under any layer of tower-http.
@@ -68,7 +70,8 @@ pub fn into_service<A: Application>(application: A) -> IntoService<A> {
     let connection = Connection { server: Arc::new(server), ..Connection::default() };
     let application = Arc::new(application);
     let connection_http2 = Arc::new(for_http2(&connection));
-    IntoService { application, connection: Arc::new(connection), connection_http2 }
+    let (connection, narrowed) = (Arc::new(connection), Arc::default());
+    IntoService { application, connection, connection_http2, narrowed }
 }
 
 /// HTTP/1.1 has a place for trailers that were named in the head; which ones there will be is not known then.
@@ -117,7 +120,7 @@ impl<A: Application> IntoService<A> {
     /// The facts of the connection, and whether an RWGI server stands behind them.
     fn connection(&self, head: &mut Parts) -> (Arc<Connection>, bool) {
         if let Some(known) = head.extensions.get::<Arc<Connection>>() {
-            return (Arc::clone(known), true);
+            return (self.narrowed.connection(known), true);
         }
         let base = match head.version {
             Version::HTTP_2 => &self.connection_http2,
@@ -184,6 +187,7 @@ impl<A> Clone for IntoService<A> {
             application: Arc::clone(&self.application),
             connection: Arc::clone(&self.connection),
             connection_http2: Arc::clone(&self.connection_http2),
+            narrowed: Arc::clone(&self.narrowed),
         }
     }
 }

@@ -9,6 +9,7 @@ mod duties;
 mod failure;
 mod into_service;
 mod layered;
+mod narrowed;
 
 pub use self::from_service::{FromService, from_service};
 pub use self::into_service::{IntoService, ResponseFuture, ServiceBody, into_service};

@@ -27,6 +27,8 @@ pub struct Wire {
     stream: TcpStream,
     transcript: Transcript,
     number: usize,
+    /// Each exchange has a process of its own, so that nobody can ever open a gate for it.
+    pub(in crate::server) once: bool,
     pub(super) deadline: Duration,
     pub(super) buffer: Vec<u8>,
     pub(super) ending: Option<Ending>,
@@ -37,6 +39,9 @@ pub struct Wire {
     /// Informational responses that were waited for.
     pub(super) early: Vec<super::Head>,
 }
+
+/// Steps of a script that wait for what another request does, or for ever.
+const WAITS: [&str; 3] = ["gate", "spin", "wait-for-ever"];
 
 impl Wire {
     pub(crate) fn connect(
@@ -56,6 +61,7 @@ impl Wire {
             stream,
             transcript,
             number,
+            once: false,
             deadline,
             buffer: Vec::new(),
             ending: None,
@@ -99,6 +105,11 @@ impl Wire {
     /// # Errors
     /// The server took nothing within the deadline.
     pub fn send(&mut self, text: &str) -> Held {
+        if self.once && WAITS.iter().any(|step| text.contains(step)) {
+            return Err(Failure::skip(
+                "each exchange has a process of its own here (`run_once`), and this one would wait for another",
+            ));
+        }
         let mut text = text.to_owned();
         for (name, value) in &self.substitutes {
             text = text.replace(name, value);

@@ -123,7 +123,8 @@ fn comparable(octets: &[u8]) -> String {
     format!("{}\r\n\r\n{content}", lines.join("\r\n"))
 }
 
-async fn within<F: Future>(what: &str, future: F) -> F::Output {
+/// Waits for what has to come.
+pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(Duration::from_secs(40), future).await {
         Ok(output) => output,
         Err(_) => panic!("waited in vain for {what}"),

@@ -6,6 +6,10 @@
 mod host;
 
 #[allow(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/chat.rs"]
+mod chat;
+
+#[allow(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/hello.rs"]
 mod hello;
 
@@ -28,6 +32,9 @@ mod graceful_shutdown;
 use std::path::Path;
 
 use axum::Router;
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 
 use self::host::{Client, Host};
 
@@ -140,6 +147,44 @@ async fn what_is_under_way_ends_before_the_server_does() {
     })
     .await;
     assert_eq!(answers, (true, true));
+}
+
+#[tokio::test]
+async fn a_chat_over_websocket() {
+    let heard = on_both(chat::app, async |host: Host| {
+        let mut ann = enter(&host, "Ann").await;
+        let mut heard = vec![hear(&mut ann).await];
+        let mut bob = enter(&host, "Bob").await;
+        heard.extend([hear(&mut bob).await, hear(&mut ann).await]);
+        bob.send(Message::text("hello")).await.unwrap();
+        heard.extend([hear(&mut ann).await, hear(&mut bob).await]);
+        bob.close(None).await.unwrap();
+        heard.push(hear(&mut ann).await);
+        // Not an upgrade: refused by axum's extractor, and the connection is still one of HTTP.
+        heard.push(host.get("/websocket").await.split("\r\n").next().unwrap().to_owned());
+        heard
+    })
+    .await;
+    let chat =
+        ["Ann joined.", "Bob joined.", "Bob joined.", "Bob: hello", "Bob: hello", "Bob left."];
+    assert_eq!(heard[..6], chat);
+    assert_eq!(heard[6], "HTTP/1.1 400 Bad Request");
+}
+
+type Socket = WebSocketStream<tokio::net::TcpStream>;
+
+async fn enter(host: &Host, name: &str) -> Socket {
+    let stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
+    let url = format!("ws://{}/websocket", host.address);
+    let (mut socket, response) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    assert_eq!(response.status(), 101);
+    socket.send(Message::text(name.to_owned())).await.unwrap();
+    socket
+}
+
+async fn hear(socket: &mut Socket) -> String {
+    let message = host::within("a message", socket.next()).await;
+    message.unwrap().unwrap().into_text().unwrap().to_string()
 }
 
 /// A request that the application has begun to read, and the server therefore knows.
