@@ -28,6 +28,15 @@ lint:
 doc:
     RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 
+# Builds the book into spec/book (cargo install mdbook).
+book:
+    mdbook build spec
+
+# Makes the code, tables and pictures of the book from what they show, and runs its commands.
+bless-book:
+    RWGI_BLESS=1 cargo test -p rwgi-conformance --test oracle
+    RWGI_BLESS=1 cargo test -p rwgi-server --test book
+
 # Checks dependencies against deny.toml (cargo install cargo-deny).
 deny:
     cargo deny --exclude-dev check bans

@@ -14,9 +14,13 @@
 //!
 //! Rules of this room: nothing is said here of what follows what; it all comes out of `Phase::after`.
 
+mod drawing;
+
 use std::fmt::Write as _;
 
 use rwgi::protocol::{Event, Phase};
+
+pub use self::drawing::svg;
 
 /// Every step that the table has: a phase, an event, and the phase after it.
 pub fn steps() -> impl Iterator<Item = (Phase, Event, Phase)> {
@@ -137,9 +141,8 @@ pub fn page() -> String {
          that does not exist: the types prevent it, the call is refused, or it has no effect. The rows in bold are ends. In at\n\
          most five steps there are {ways} ways from the beginning to an end, and the tests walk all of them.\n\n\
          {}\n\
-         The same as a diagram, without cancellation, which leads from every phase but an end to *cancelled*:\n\n\
-         ```mermaid\n{}```\n",
+         The same as a picture, without cancellation, which leads from every phase but an end to *cancelled*:\n\n\
+         ![The phases of a response and the events that lead from one to another, as in the table](exchange-states.svg)\n",
         markdown(),
-        mermaid(),
     )
 }

@@ -198,21 +198,25 @@ fn a_head_is_replaced_where_the_table_has_it_and_refused_elsewhere() {
 
 #[test]
 fn the_page_of_the_specification_is_what_the_table_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/src/exchange-states.md");
-    let page = oracle::page();
-    if std::env::var_os("RWGI_BLESS").is_some() {
-        std::fs::write(&path, &page).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/src");
+    for (name, made) in
+        [("exchange-states.md", oracle::page()), ("exchange-states.svg", oracle::svg())]
+    {
+        let path = folder.join(name);
+        if std::env::var_os("RWGI_BLESS").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            there == made,
+            "{path:?} is stale: RWGI_BLESS=1 cargo test -p rwgi-conformance --test oracle"
+        );
     }
-    let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        there == page,
-        "{path:?} is stale: RWGI_BLESS=1 cargo test -p rwgi-conformance --test oracle"
-    );
 }
 
 #[test]
 fn every_step_is_drawn() {
-    let (mermaid, dot) = (oracle::mermaid(), oracle::dot());
+    let (mermaid, dot, svg) = (oracle::mermaid(), oracle::dot(), oracle::svg());
     for (phase, event, next) in oracle::steps().filter(|(_, event, _)| *event != Event::Cancel) {
         let drawn = |text: &str, arrow: &str| {
             text.lines().any(|line| {
@@ -221,5 +225,6 @@ fn every_step_is_drawn() {
             })
         };
         assert!(drawn(&mermaid, "-->") && drawn(&dot, "->"), "{phase} {event:?} {next}");
+        assert!(drawn(&svg, "--&gt;"), "{phase} {event:?} {next}");
     }
 }

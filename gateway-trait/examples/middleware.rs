@@ -16,6 +16,7 @@ use rwgi::{
     Application, BoxError, Environ, Exchange, Finished, Result, ServerInfo, StartResponse, testing,
 };
 
+// ANCHOR: hook
 /// Tells in a field how long the application took to its head: the cheap way, which no content passes through.
 pub struct ServerTiming<A>(pub A);
 
@@ -41,7 +42,9 @@ impl<A: Application> Application for ServerTiming<A> {
         self.0.shutdown().await;
     }
 }
+// ANCHOR_END: hook
 
+// ANCHOR: exchange
 /// Gives plain text in capitals: it sees head and content, and nothing of the inner application can bypass it.
 pub struct Shout<A>(pub Arc<A>);
 
@@ -58,6 +61,7 @@ impl<A: Application> Application for Shout<A> {
         response.headers_mut().remove(CONTENT_LENGTH);
         start_response.forward(response.map(|body| Capitals { body, held: Bytes::new() }))
     }
+    // ANCHOR_END: exchange
 
     async fn startup(&self, server: &ServerInfo) -> Result<()> {
         self.0.startup(server).await

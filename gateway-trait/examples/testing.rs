@@ -57,6 +57,7 @@ fn ask(book: &Arc<GuestBook>, method: Method, content: &'static str) -> Result<T
     testing::run(book, Environ::builder().method(method).input(content).build()?)
 }
 
+// ANCHOR: conversation
 /// A whole conversation with one application: its state lives from request to request.
 pub fn conversation() -> Result<()> {
     let book = Arc::new(GuestBook::default());
@@ -73,7 +74,9 @@ pub fn conversation() -> Result<()> {
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     Ok(())
 }
+// ANCHOR_END: conversation
 
+// ANCHOR: failures
 /// A failure before the head left is an `Err`, with the status that a server would answer.
 pub fn failure_before_the_commit() -> Result<()> {
     let book = Arc::new(GuestBook::default());
@@ -95,6 +98,7 @@ pub fn failure_after_the_commit() -> Result<()> {
     assert_eq!(response.outcome().map(|outcome| outcome.kind()), Some(OutcomeKind::Failed));
     Ok(())
 }
+// ANCHOR_END: failures
 
 /// HEAD is answered by the code that answers GET; the content stays behind.
 pub fn head() -> Result<()> {

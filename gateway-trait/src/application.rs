@@ -34,6 +34,11 @@ use crate::{Environ, Finished, Result, ServerInfo, StartResponse};
 /// # is_application(Greeter { greeting: "Hello".into() });
 /// # is_application(|_: Environ, start: StartResponse| async move { start.respond(StatusCode::OK, (), "") });
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an application",
+    note = "an application is an `async fn(Environ, StartResponse) -> rwgi::Result<Finished>`, or a type that implements `Application`",
+    note = "it is called from many threads: it has to be `Send + Sync + 'static`, and so have the values that it holds"
+)]
 pub trait Application: Send + Sync + 'static {
     /// Answers one request.
     ///

@@ -7,6 +7,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::Location;
 
 use http::StatusCode;
 
@@ -68,10 +69,15 @@ struct Inner {
     source: Option<BoxError>,
     /// Boxed: it is large, and hardly ever there.
     backtrace: Option<Box<Backtrace>>,
+    location: &'static Location<'static>,
 }
+
+/// The folder of this crate's source, as locations spell it.
+const HERE: &str = file!().split_at(file!().len() - "error.rs".len()).0;
 
 impl Error {
     /// An error of the given culprit; its status is 400 for the client and 500 for the others.
+    #[track_caller]
     pub fn new(fault: Fault, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             inner: Box::new(Inner {
@@ -81,26 +87,31 @@ impl Error {
                 requirement: None,
                 source: None,
                 backtrace: backtrace(fault),
+                location: Location::caller(),
             }),
         }
     }
 
     /// The client's fault, to be answered with `status`.
+    #[track_caller]
     pub fn client(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Fault::Client, message).with_status(status)
     }
 
     /// The application's fault: answered 500 unless [`with_status`](Self::with_status) says otherwise.
+    #[track_caller]
     pub fn application(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Fault::Application, message)
     }
 
     /// The server's fault: answered 500 unless [`with_status`](Self::with_status) says otherwise.
+    #[track_caller]
     pub fn server(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Fault::Server, message)
     }
 
     /// A capability that this server does not have, named; answered 501.
+    #[track_caller]
     pub fn unsupported(capability: &'static str) -> Self {
         Self::server(format!("this server has no capability `{capability}`"))
             .with_status(StatusCode::NOT_IMPLEMENTED)
@@ -164,6 +175,25 @@ impl Error {
         self.inner.backtrace.as_deref()
     }
 
+    /// Where the error was made: the line of the `?` or of the constructor; `None` where it was the gateway that found something wrong.
+    ///
+    /// ```
+    /// fn settings() -> rwgi::Result<String> {
+    ///     Ok(std::fs::read_to_string("/no/such/file")?) // this line
+    /// }
+    /// assert!(settings().unwrap_err().location().is_some_and(|place| place.line() > 0));
+    /// ```
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        Some(self.inner.location).filter(|place| !place.file().starts_with(HERE))
+    }
+
+    /// Says in front of the message what it is about.
+    #[cold]
+    pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
+        self.inner.message = format!("{what}: {}", self.inner.message).into();
+        self
+    }
+
     /// The cause, if it (or one of its own causes) is of the type asked for.
     ///
     /// ```
@@ -192,6 +222,7 @@ fn backtrace(fault: Fault) -> Option<Box<Backtrace>> {
 }
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    #[track_caller]
     fn from(error: E) -> Self {
         // A contract error that travelled through somebody's boxed error keeps its culprit and status.
         Self::from_boxed(Box::new(error))
@@ -212,11 +243,13 @@ impl Error {
     /// let boxed = BoxError::from(Error::new(Fault::Client, "gone"));
     /// assert_eq!(Error::from_boxed(boxed).fault(), Fault::Client);
     /// ```
+    #[track_caller]
     pub fn from_boxed(error: BoxError) -> Self {
         Self::from_boxed_as(Fault::Application, error)
     }
 
     /// [`from_boxed`](Self::from_boxed) with another culprit for a foreign error.
+    #[track_caller]
     pub(crate) fn from_boxed_as(fault: Fault, error: BoxError) -> Self {
         let error = match error.downcast::<std::io::Error>() {
             // `std::io::Read` and `Write` let no other error through: look inside.
@@ -299,6 +332,12 @@ mod tests {
         let inner = BoxError::from(Error::client(StatusCode::GONE, "left"));
         let error = Error::from(std::io::Error::other(inner));
         assert_eq!((error.fault(), error.status()), (Fault::Client, StatusCode::GONE));
+    }
+
+    #[test]
+    fn the_gateways_own_errors_have_no_place_in_the_program() {
+        assert!(Error::application("made in this crate").location().is_none());
+        assert!(HERE.ends_with("src/") || HERE.ends_with("src\\"), "{HERE}");
     }
 
     #[test]

@@ -107,7 +107,7 @@ where
     #[inline]
     fn into_name(self) -> Result<HeaderName> {
         self.try_into().map_err(|error| {
-            Error::application("a response field's name is not a token (RFC 9110, section 5.1)")
+            Error::application("a field's name is not a token (RFC 9110, section 5.1)")
                 .with_source(error.into())
         })
     }
@@ -131,7 +131,7 @@ where
     fn into_value(self) -> Result<HeaderValue> {
         self.try_into().map_err(|error| {
             Error::application(
-                "a response field's value holds an octet that no field may carry (RFC 9110, section 5.5)",
+                "a field's value cannot hold a line's end or another control octet (RFC 9110, section 5.5)",
             )
             .with_requirement(INVALID_VALUE)
             .with_source(error.into())

@@ -169,7 +169,7 @@ impl ResponseHead {
     #[inline]
     pub fn append(&mut self, name: impl IntoName, value: impl IntoValue) -> Result<()> {
         let name = name.into_name()?;
-        let value = value.into_value()?;
+        let value = value.into_value().map_err(|error| error.about(format_args!("`{name}`")))?;
         refuse_connection_field(&name)?;
         if name == CONTENT_LENGTH {
             self.content_length = Some(merge_length(self.content_length, &value)?);
@@ -186,7 +186,7 @@ impl ResponseHead {
     /// A malformed name or value, or a field of the connection.
     pub fn insert(&mut self, name: impl IntoName, value: impl IntoValue) -> Result<()> {
         let name = name.into_name()?;
-        let value = value.into_value()?;
+        let value = value.into_value().map_err(|error| error.about(format_args!("`{name}`")))?;
         refuse_connection_field(&name)?;
         if name == CONTENT_LENGTH {
             self.content_length = Some(merge_length(None, &value)?);

@@ -301,6 +301,12 @@ impl From<&'static str> for Input {
     }
 }
 
+impl From<String> for Input {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
 impl From<Vec<u8>> for Input {
     fn from(data: Vec<u8>) -> Self {
         Bytes::from(data).into()

@@ -103,3 +103,20 @@ async fn inside_a_runtime_it_is_awaited() {
     let response = testing::call(&sleeping, get("/")).await.unwrap();
     assert_eq!(response.text().unwrap(), "awake");
 }
+
+#[test]
+fn an_error_says_in_which_line_of_the_program_it_was_made() {
+    fn question_mark() -> Result<u8> {
+        Ok("x".parse::<u8>()?)
+    }
+    for error in [question_mark().unwrap_err(), Error::client(StatusCode::GONE, "by name")] {
+        let place = error.location().unwrap();
+        assert!(place.file().ends_with("tests/testing.rs"), "{place}");
+        assert!(place.line() > 100, "{place}");
+    }
+    // What the gateway finds wrong has no place in the program.
+    let refuse = |_: Environ, start: StartResponse| async move {
+        start.respond(StatusCode::OK, [("connection", "close")], "")
+    };
+    assert!(testing::run(&Arc::new(refuse), get("/")).unwrap_err().location().is_none());
+}

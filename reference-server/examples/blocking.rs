@@ -10,6 +10,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use rwgi::{Blocking, BlockingInput, BlockingStartResponse, Environ, Finished, Result};
 
+// ANCHOR: application
 /// Counts the words of what was sent.
 pub fn count(mut environ: Environ, start_response: BlockingStartResponse) -> Result<Finished> {
     let mut words: BTreeMap<String, u64> = BTreeMap::new();
@@ -30,3 +31,4 @@ pub fn count(mut environ: Environ, start_response: BlockingStartResponse) -> Res
 fn main() -> rwgi_server::Result<()> {
     rwgi_server::serve(Blocking::new(count))
 }
+// ANCHOR_END: application

@@ -29,6 +29,7 @@ pub struct Presence {
     pub board: Arc<watch::Sender<Board>>,
 }
 
+// ANCHOR: present
 /// Counts its client as present for as long as it lives.
 struct Present(Arc<watch::Sender<Board>>);
 
@@ -45,7 +46,9 @@ impl Drop for Present {
         self.0.send_modify(|board| board.present -= 1);
     }
 }
+// ANCHOR_END: present
 
+// ANCHOR: call
 impl Application for Presence {
     async fn call(&self, environ: Environ, mut start_response: StartResponse) -> Result<Finished> {
         let board = Arc::clone(&self.board);
@@ -66,8 +69,10 @@ impl Application for Presence {
         }
     }
 }
+// ANCHOR_END: call
 
 impl Presence {
+    // ANCHOR: order
     /// Starts a work that a departure must not stop, and waits for it as long as the client does.
     async fn order(&self, start_response: StartResponse) -> Result<Finished> {
         let board = Arc::clone(&self.board);
@@ -78,6 +83,7 @@ impl Presence {
         work.await?;
         start_response.respond(StatusCode::OK, [(CONTENT_TYPE, "text/plain")], "done\n")
     }
+    // ANCHOR_END: order
 }
 
 fn main() -> rwgi_server::Result<()> {

@@ -7,6 +7,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, Method, StatusCode};
 use rwgi::{BodyLength, Environ, Finished, Result, StartResponse};
 
+// ANCHOR: application
 /// The application: an `async fn` of this shape is one.
 pub async fn application(mut environ: Environ, start_response: StartResponse) -> Result<Finished> {
     if !matches!(*environ.method(), Method::POST | Method::PUT) {
@@ -37,6 +38,7 @@ pub async fn application(mut environ: Environ, start_response: StartResponse) ->
     }
     body.finish()
 }
+// ANCHOR_END: application
 
 fn main() -> rwgi_server::Result<()> {
     rwgi_server::serve(application)

@@ -33,6 +33,7 @@ impl Visits {
     }
 }
 
+// ANCHOR: start
 /// Starts to serve and returns at once: `start`, unlike `serve`, takes no signal and blocks nobody, so that the program decides when
 /// it ends. The server's tasks run on the runtime that is there already.
 pub async fn start(visits: Visits, address: &str) -> rwgi_server::Result<Running> {
@@ -44,6 +45,7 @@ pub async fn start(visits: Visits, address: &str) -> rwgi_server::Result<Running
     let config = Config { grace: std::time::Duration::from_secs(5), ..Config::default() };
     Server::new(application).bind(address).config(config).start().await
 }
+// ANCHOR_END: start
 
 fn answer(visits: &Visits, start_response: StartResponse) -> Result<Finished> {
     visits.note();

@@ -26,6 +26,7 @@ async fn broken(start_response: StartResponse) -> Result<Finished> {
     start_response.respond(StatusCode::OK, (), settings)
 }
 
+// ANCHOR: parse
 /// A page of one's own for an error that is expected; others go on as they are.
 async fn parse(environ: &Environ, start_response: StartResponse) -> Result<Finished> {
     match double(environ.query().unwrap_or_default()) {
@@ -43,7 +44,9 @@ fn double(text: &str) -> Result<i64> {
     let number: i64 = text.parse()?;
     number.checked_mul(2).ok_or_else(|| Error::new(Fault::Client, "too large to be doubled"))
 }
+// ANCHOR_END: parse
 
+// ANCHOR: replace
 /// Until the first byte has left, the head can be replaced: WSGI's `exc_info`.
 async fn replace(start_response: StartResponse) -> Result<Finished> {
     let mut body = start_response.start(StatusCode::OK, [("x-page", "the report")])?;
@@ -54,7 +57,9 @@ async fn replace(start_response: StartResponse) -> Result<Finished> {
     }
     body.finish()
 }
+// ANCHOR_END: replace
 
+// ANCHOR: late
 /// Afterwards nothing can be taken back: the response is cut, so that the client can tell that it is not whole.
 async fn late(start_response: StartResponse) -> Result<Finished> {
     let mut body = start_response.start(StatusCode::OK, [(CONTENT_TYPE, "text/plain")])?;
@@ -62,6 +67,7 @@ async fn late(start_response: StartResponse) -> Result<Finished> {
     body.flush().await?;
     Err(Error::application("the second half is missing"))
 }
+// ANCHOR_END: late
 
 fn main() -> rwgi_server::Result<()> {
     rwgi_server::serve(application)

@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p rwgi-server --example hello`, then `curl -i http://127.0.0.1:8000/`. `RWGI_BIND` chooses another address.
 
+// ANCHOR: hello
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use rwgi::{Environ, Finished, StartResponse};
@@ -14,3 +15,4 @@ pub async fn application(_: Environ, start_response: StartResponse) -> rwgi::Res
 fn main() -> rwgi_server::Result<()> {
     rwgi_server::serve(application)
 }
+// ANCHOR_END: hello

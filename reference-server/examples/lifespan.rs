@@ -9,6 +9,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartResponse};
 
+// ANCHOR: counter
 /// Counts visits. State is a field: the application is called through `&self`, from any thread.
 #[derive(Debug, Default)]
 pub struct Counter {
@@ -16,6 +17,7 @@ pub struct Counter {
     pub address: &'static str,
     store: OnceLock<Store>,
 }
+// ANCHOR_END: counter
 
 /// What has to be opened, and closed again.
 #[derive(Debug, Default)]
@@ -34,6 +36,7 @@ impl Store {
     }
 }
 
+// ANCHOR: application
 impl Application for Counter {
     /// Runs before the server accepts anything. An error ends it there: nobody meets an application that is half open.
     async fn startup(&self, server: &ServerInfo) -> Result<()> {
@@ -60,6 +63,7 @@ impl Application for Counter {
         }
     }
 }
+// ANCHOR_END: application
 
 impl Counter {
     /// A counter that keeps its count at `address`.

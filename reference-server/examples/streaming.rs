@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use rwgi::{Environ, Error, Finished, Result, StartResponse};
 
+// ANCHOR: application
 /// The application: an `async fn` of this shape is one.
 pub async fn application(environ: Environ, start_response: StartResponse) -> Result<Finished> {
     let rows: u64 = match environ.query() {
@@ -27,6 +28,7 @@ pub async fn application(environ: Environ, start_response: StartResponse) -> Res
     }
     body.finish()
 }
+// ANCHOR_END: application
 
 fn main() -> rwgi_server::Result<()> {
     rwgi_server::serve(application)

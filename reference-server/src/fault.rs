@@ -129,10 +129,11 @@ pub(crate) fn log_error(error: &Error, request: &dyn fmt::Display, aborted: bool
     let requirement = error.requirement().unwrap_or("-");
     let cause = Causes(error);
     let status = error_status(error).as_u16();
+    let at = error.location().map(tracing::field::display);
     if error.fault() == Fault::Client {
-        tracing::debug!(status, requirement, request = %request, fault = %error.fault(), "{what}: {error}{cause}");
+        tracing::debug!(status, requirement, request = %request, fault = %error.fault(), at, "{what}: {error}{cause}");
     } else {
-        tracing::error!(status, requirement, request = %request, fault = %error.fault(), "{what}: {error}{cause}");
+        tracing::error!(status, requirement, request = %request, fault = %error.fault(), at, "{what}: {error}{cause}");
     }
 }
 

@@ -73,10 +73,14 @@ pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
 /// Serves `application` until SIGTERM or ctrl-c; blocks. Settings come from the environment (`RWGI_BIND`, and `RWGI_…` for each field
 /// of [`Config`]) and from the file that `RWGI_CONFIG` names, if it does.
 ///
+/// Says on standard error where it listens and what goes wrong, as [`Config::log`] has it, unless the program has set a subscriber of
+/// `tracing` of its own.
+///
 /// # Errors
 /// Settings that are wrong, all at once; as [`Server::serve`].
 pub fn serve<A: Application>(application: A) -> Result<()> {
     let config = command::from_environment()?;
+    start_log(&config);
     run(Server::new(StaticFiles::new(application, &config.static_folders)?), &config)
 }
 

@@ -7,11 +7,14 @@ use rwgi_conformance::server::{RunningServer, ServerUnderTest, Suite};
 use rwgi_server::{Config, Server};
 use tokio::runtime::Runtime;
 
+// ANCHOR: known_failing
 /// Refused as the specification asks, but by an error of the connection instead of the stream: h2 finds these while it decodes the
 /// field section and offers no choice. RFC 9113, section 5.4.2, allows it; the neighbours on the connection have to come again.
 const KNOWN_FAILING: [&str; 3] =
     ["h2-empty-method", "h2-unknown-pseudo-field", "h2-upper-case-name"];
+// ANCHOR_END: known_failing
 
+// ANCHOR: three_lines
 struct ReferenceServer;
 
 impl ServerUnderTest for ReferenceServer {
@@ -37,3 +40,4 @@ impl ServerUnderTest for ReferenceServer {
 fn main() -> std::process::ExitCode {
     Suite::new(ReferenceServer).known_failing(&KNOWN_FAILING).main()
 }
+// ANCHOR_END: three_lines

@@ -24,8 +24,12 @@ examples! {
     echo: "../examples/echo.rs";
     embedded: "../examples/embedded.rs";
     errors: "../examples/errors.rs";
+    guestbook: "../examples/guestbook.rs";
     hello: "../examples/hello.rs";
     lifespan: "../examples/lifespan.rs";
+    mistakes: "../examples/mistakes.rs";
+    request: "../examples/request.rs";
+    site: "../examples/site.rs";
     streaming: "../examples/streaming.rs";
 }
 
@@ -138,6 +142,20 @@ async fn errors_and_what_a_client_sees_of_them() {
     let answer = ask(address, "GET /late", "").await;
     assert!(answer.contains("The first half.\n"), "{answer}");
     assert!(!answer.ends_with("0\r\n\r\n"), "the client takes it for whole: {answer}");
+}
+
+#[tokio::test]
+async fn a_guest_book() {
+    let (_running, address) = start(guestbook::GuestBook::default()).await;
+    let answer = ask(address, "POST /", "line=Ann was here").await;
+    assert!(answer.starts_with("HTTP/1.1 303 ") && answer.contains("location: /\r\n"), "{answer}");
+    assert!(ask(address, "GET /", "").await.contains("<li>Ann was here\n"));
+    for (request, content, status) in
+        [("POST /", "no field", 400), ("DELETE /", "", 405), ("GET /other", "", 404)]
+    {
+        let answer = ask(address, request, content).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
 }
 
 #[tokio::test]

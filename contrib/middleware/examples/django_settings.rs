@@ -9,6 +9,7 @@ use rwgi_middleware::{
     Settings,
 };
 
+// ANCHOR: settings
 const SETTINGS: &str = r#"
 ALLOWED_HOSTS = [".localhost", "127.0.0.1"]
 CORS_ALLOWED_ORIGINS = ["https://example.com"]
@@ -18,18 +19,21 @@ CORS_URLS_REGEX = "^/api/.*$"
 X_FRAME_OPTIONS = "DENY"
 SECURE_HSTS_SECONDS = 3600
 "#;
+// ANCHOR_END: settings
 
 async fn site(environ: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
     let page = format!("This is {}.\n", environ.path_info());
     start_response.respond(StatusCode::OK, [("content-type", "text/plain")], page)
 }
 
+// ANCHOR: application
 /// The site in its middleware, the outermost last.
 pub(crate) fn application(settings: &Settings) -> Result<impl Application, Problems> {
     let site = ErrorPages::new(AllowedHosts::new(site, settings)?);
     let site = Compression::new(ConditionalGet::new(site));
     Cors::new(SecurityHeaders::new(site, settings)?, settings)
 }
+// ANCHOR_END: application
 
 pub(crate) fn settings() -> Result<Settings, BoxError> {
     Ok(match std::env::var_os("RWGI_SETTINGS") {

@@ -9,6 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::response::Html;
 use axum::routing::get;
 
+// ANCHOR: main
 #[tokio::main]
 async fn main() -> rwgi_server::Result<()> {
     // let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
@@ -21,6 +22,7 @@ async fn main() -> rwgi_server::Result<()> {
 pub(crate) fn app() -> Router {
     Router::new().route("/", get(handler)).route("/who", get(who))
 }
+// ANCHOR_END: main
 
 async fn handler() -> Html<&'static str> {
     Html("<h1>Hello, World!</h1>")

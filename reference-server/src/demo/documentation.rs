@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_link_leads_to_a_document_or_nowhere() {
-        let Some(chapter) = DOCUMENTS.iter().find(|document| document.name.starts_with("spec/"))
+        let Some(chapter) = DOCUMENTS.iter().find(|document| document.name == "spec/src/terms.md")
         else {
             return; // a published crate carries no documents
         };

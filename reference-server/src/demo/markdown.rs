@@ -19,7 +19,8 @@ pub(super) fn html(text: &str, link: &dyn Fn(&str) -> Option<String>) -> String 
             out.push_str("</code></pre>\n");
             continue;
         }
-        if line.trim().is_empty() {
+        // A comment says something to tools.
+        if line.trim().is_empty() || line.starts_with("<!--") {
             continue;
         }
         if let Some(title) = line.trim_start_matches('#').strip_prefix(' ')
@@ -140,16 +141,17 @@ fn cells(line: &str) -> Vec<&str> {
 /// What stands within a block: code, links, emphasis, and text.
 fn inline(out: &mut String, text: &str, link: &dyn Fn(&str) -> Option<String>) {
     let mut rest = text;
-    while let Some(place) = rest.find(['`', '[', '*', '\\']) {
+    while let Some(place) = rest.find(['`', '!', '[', '*', '\\']) {
         push_text(out, &rest[..place]);
         rest = &rest[place..];
         let after = code(out, rest)
+            .or_else(|| picture(out, rest))
             .or_else(|| anchor(out, rest, link))
             .or_else(|| emphasis(out, rest, "**", "strong", link))
             .or_else(|| emphasis(out, rest, "*", "em", link))
             .or_else(|| literal(out, rest));
         rest = after.unwrap_or_else(|| {
-            out.push_str(&rest[..1]); // one of the four that means nothing here; none needs escaping
+            out.push_str(&rest[..1]); // one of the five that means nothing here; none needs escaping
             &rest[1..]
         });
     }
@@ -162,6 +164,16 @@ fn code<'a>(out: &mut String, text: &'a str) -> Option<&'a str> {
     out.push_str("<code>");
     push_text(out, if ticks.len() > 1 { code.trim() } else { code });
     out.push_str("</code>");
+    Some(rest)
+}
+
+/// A picture: what it shows, in words; pictures are not served.
+fn picture<'a>(out: &mut String, text: &'a str) -> Option<&'a str> {
+    let (words, rest) = text.strip_prefix("![")?.split_once("](")?;
+    let (_, rest) = rest.split_once(')').filter(|_| !words.contains('['))?;
+    out.push_str("<em>");
+    push_text(out, words);
+    out.push_str("</em>");
     Some(rest)
 }
 
@@ -224,6 +236,7 @@ mod tests {
         assert_eq!(render("- a\n  b\n- c"), "<ul>\n<li>a\nb</li>\n<li>c</li>\n</ul>\n");
         assert_eq!(render("1. a\n2. b"), "<ol>\n<li>a</li>\n<li>b</li>\n</ol>\n");
         assert_eq!(render("> a\n> b"), "<blockquote>a\nb</blockquote>\n");
+        assert_eq!(render("<!-- for tools -->\na"), "<p>a</p>\n");
         let fenced = "<pre tabindex=\"0\"><code># &lt;b&gt; `x`\n\n</code></pre>\n<p>y</p>\n";
         assert_eq!(render("```rust\n# <b> `x`\n\n```\ny"), fenced);
     }
@@ -241,6 +254,7 @@ mod tests {
         for (text, html) in [
             ("[The `x`\ny](a.md#b) z", "<a href=\"/doc/a.md#b\">The <code>x</code>\ny</a> z"),
             ("[gone](unknown.md).", "gone."),
+            ("a ![b <c>](d.svg)!", "a <em>b &lt;c&gt;</em>!"),
             (
                 "*em* and **strong**, 2 * 3 * 4",
                 "<em>em</em> and <strong>strong</strong>, 2 * 3 * 4",
