@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use rwgi::Application;
 
-use super::state::{HAND_OVER, HANDED_OVER, LINGER, Phase, State};
+use super::state::{AGED, HAND_OVER, HANDED_OVER, LINGER, Phase, State};
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
 use super::{DOES_NOT_READ, End, Shared};
@@ -109,10 +109,13 @@ pub(super) async fn drive<T: Transport, A: Application>(
             seen = stage;
             watching = false;
             advanced.set(shared.stop.beyond(stage));
-            if let Some(http) = &mut driven
-                && stage == Stage::Drain
-            {
-                http.graceful_shutdown();
+            if stage == Stage::Drain {
+                match (&mut driven, state.phase()) {
+                    // A request is on its way: hyper would drop it unread. It is answered, and the answer says that it is the last.
+                    (_, Phase::Fresh | Phase::Head) => state.set(AGED),
+                    (Some(http), _) => http.graceful_shutdown(),
+                    (None, _) => {}
+                }
             }
         }
         if let Some(http) = &mut driven
