@@ -38,4 +38,6 @@ pub(crate) fn forwarded(
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

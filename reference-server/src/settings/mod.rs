@@ -158,6 +158,9 @@ pub(crate) fn settle(sources: &Sources) -> Settings {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 
