@@ -179,7 +179,7 @@ impl<A> Gateway<A> {
 }
 
 /// A request's name in the log: method and target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Label {
     method: Method,
     target: Option<PathAndQuery>,
@@ -378,7 +378,7 @@ impl Asked {
             && !http2
             && head.headers.contains_key(CONTENT_LENGTH);
         // A body of one piece cannot fail, so nothing of it will be logged.
-        let label = (!body.is_whole()).then(|| Box::new(self.label.clone()));
+        let label = (!body.is_whole()).then(|| Box::new(std::mem::take(&mut self.label)));
         let mut body = OutgoingBody::new(body, underway, label, self.content.take());
         if withheld {
             body.withhold();

@@ -177,16 +177,25 @@ impl<S: RawSocket> AsyncRead for Socket<S> {
     }
 }
 
+/// The size up to which a write is small.
+const MOST_UNASKED: usize = 4 * 1024;
+
 impl<S: RawSocket> AsyncWrite for Socket<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        loop {
+        // A small write is nearly always taken at once, and need not ask before; large ones ask, which is how tokio sees to it that no task
+        // writes for ever.
+        if data.len() >= MOST_UNASKED {
             ready!(self.stream.poll_writable(cx))?;
+        }
+        loop {
             match self.stream.try_write(data) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.stream.poll_writable(cx))?;
+                }
                 result => return Poll::Ready(result),
             }
         }

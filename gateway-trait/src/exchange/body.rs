@@ -16,7 +16,7 @@ use super::outcome::Completion;
 use super::phase::{Event, Phase};
 use super::pull::Pull;
 use super::slot::{Slot, State};
-use super::{ApplicationFuture, drop_quietly, own, poll_application};
+use super::{ApplicationFuture, call, drop_quietly, own, poll_application};
 use crate::input::BoxBody;
 use crate::upgrade::session::Session;
 use crate::{Error, Result};
@@ -308,7 +308,7 @@ impl Stream {
         // The slot hears of the failure before the destructors of the application run.
         let failure = failure.map(|error| Failure { chunk: self.slot.close(Event::Fail), error });
         if let Some(future) = self.future.take() {
-            drop_quietly(future);
+            call::end(future);
         }
         match failure {
             Some(failure) => Err(failure),

@@ -4,6 +4,7 @@
 //! content; nothing is spawned and nothing is queued. Not polled is backpressure, dropped is cancellation.
 
 mod body;
+mod call;
 pub(crate) mod outcome;
 pub(crate) mod phase;
 mod pull;
@@ -22,6 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
 use http_body::Body;
 
 pub use self::body::ResponseBody;
+pub(crate) use self::call::ApplicationFuture;
 use self::outcome::Completion;
 pub use self::outcome::{Outcome, OutcomeKind};
 use self::phase::Event;
@@ -29,8 +31,6 @@ use self::slot::{HeadHook, Slot, Whole};
 use crate::start_response::wrong_length;
 use crate::upgrade::session::{self, Begun};
 use crate::{Application, Environ, Error, Finished, ResponseHead, Result, StartResponse};
-
-pub(crate) type ApplicationFuture = Pin<Box<dyn Future<Output = Result<Finished>> + Send>>;
 
 /// One call of an application, driven: a future of its response, whose body goes on driving it.
 ///
@@ -78,11 +78,7 @@ impl Exchange {
             slot.lock().offer = Some(offer);
         }
         let start_response = StartResponse::new(Arc::clone(&slot));
-        // Allocated before the future is made, which is then made in its place: it may be large, and is not moved.
-        let room = Box::new_uninit();
-        let future = Box::into_pin(Box::write(room, async move {
-            application.call(environ, start_response).await
-        }));
+        let future = call::begin(application, environ, start_response);
         Self { running: Some(Running { future, slot, parked: false }) }
     }
 
@@ -158,7 +154,7 @@ impl Exchange {
         let response = match result {
             None => head_of_stream(future, slot),
             Some(Ok(plain)) => {
-                drop_quietly(future);
+                call::end(future);
                 if plain && let Some((head, data)) = Slot::take_plain(&mut slot) {
                     Slot::keep(slot);
                     let body = ResponseBody::whole(data, Completion::default());

@@ -146,10 +146,14 @@ impl HeadWatch {
             BodyLength::Exact(length) => Content::Exact(length),
             BodyLength::Unknown => Content::Chunked(Chunked::new()),
         };
-        let octets = std::mem::take(&mut self.octets);
+        let mut octets = std::mem::take(&mut self.octets);
         (self.parsed, self.hash) = (0, None);
         // hyper holds these octets already, so no wait begins with them.
         self.feed(&octets[start..]);
+        if self.octets.is_empty() && octets.capacity() <= IDLE_REMEMBERED {
+            octets.clear();
+            self.octets = octets;
+        }
     }
 
     /// Skips what is content; gives what is not.
