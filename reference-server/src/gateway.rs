@@ -39,10 +39,42 @@ use crate::response_body::OutgoingBody;
 use crate::upgrade::{self, Granted};
 use crate::websocket::handshake;
 
+/// An application, as the server calls it.
+///
+/// Without its type: an exchange is boxed anyway, and so all that serves a connection is compiled once, whatever it serves, and in this
+/// crate.
+pub(crate) trait Hosted: Send + Sync {
+    /// An exchange with the application.
+    fn exchange(&self, environ: Environ) -> Exchange;
+
+    /// [`Application::shutdown`].
+    fn shutdown(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// An [`Application`] that is hosted.
+pub(crate) struct Host<A>(pub(crate) Arc<A>);
+
+impl<A: Application> Hosted for Host<A> {
+    fn exchange(&self, environ: Environ) -> Exchange {
+        Exchange::new(Arc::clone(&self.0), environ)
+    }
+
+    fn shutdown(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let application = Arc::clone(&self.0);
+        Box::pin(async move { application.shutdown().await })
+    }
+}
+
+impl fmt::Debug for dyn Hosted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hosted").finish_non_exhaustive()
+    }
+}
+
 /// hyper's service for one connection.
 #[derive(Debug)]
-pub(crate) struct Gateway<A> {
-    pub(crate) application: Arc<A>,
+pub(crate) struct Gateway {
+    pub(crate) application: Arc<dyn Hosted>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) state: Arc<State>,
     pub(crate) target_bytes: usize,
@@ -65,7 +97,7 @@ pub(crate) struct Proxies {
     pub(crate) fields: ForwardedFields,
 }
 
-impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
+impl Service<Request<Incoming>> for Gateway {
     type Response = Response<OutgoingBody>;
     type Error = Infallible;
     type Future = Answer;
@@ -137,13 +169,13 @@ impl<A: Application> Service<Request<Incoming>> for Gateway<A> {
             seen.asked(&mut environ, self.proxies.is_some());
         }
         let underway = Some(underway);
-        let exchange = Exchange::new(Arc::clone(&self.application), environ);
+        let exchange = self.application.exchange(environ);
         let asked = Asked { underway, label, version, content, upgrade };
         Answer { work: Work::Exchange(exchange), asked }
     }
 }
 
-impl<A> Gateway<A> {
+impl Gateway {
     #[cold]
     fn forward(&self, environ: &mut Environ, proxies: &Proxies) {
         let peer = &self.connection.peer;

@@ -21,7 +21,7 @@ use crate::bind::{Bound, bind, inherited};
 use crate::blocking::BlockingThreads;
 use crate::config::Config;
 use crate::connection::{self, Shared};
-use crate::gateway::Proxies;
+use crate::gateway::{Host, Proxies};
 use crate::listener::{FiledUnixListener, Listener};
 use crate::observation::Observer;
 use crate::signals::{Signals, Told};
@@ -213,7 +213,7 @@ impl<A: Application> Server<A> {
     }
 
     /// Starts the application.
-    async fn live(self, endpoints: Vec<Endpoint>, tls: Option<Arc<tls::Store>>) -> Result<Life<A>> {
+    async fn live(self, endpoints: Vec<Endpoint>, tls: Option<Arc<tls::Store>>) -> Result<Life> {
         let server = Arc::new(server_info(&self.config, endpoints.clone()));
         let log = match &self.config.access_log {
             Some(path) => Some(AccessLog::open(path, &self.config.access_log_format)?),
@@ -234,7 +234,7 @@ impl<A: Application> Server<A> {
         server_http2.capabilities.response_trailers = true;
         let shared = Arc::new(Shared {
             http1: connection::http1::builder(&self.config),
-            application: Arc::clone(&self.application),
+            application: Arc::new(Host(self.application)),
             stop,
             load: Arc::default(),
             observer: Arc::clone(&observer),
@@ -338,9 +338,9 @@ async fn startup<A: Application>(application: &Arc<A>, server: &Arc<ServerInfo>)
 }
 
 /// Lets clients in until the server stops; `serve` gets each of them.
-async fn accept<L: Listener, A: Application, S: Future<Output = ()> + Send + 'static>(
+async fn accept<L: Listener, S: Future<Output = ()> + Send + 'static>(
     mut listener: L,
-    shared: Arc<Shared<A>>,
+    shared: Arc<Shared>,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
     serve: impl Fn(L::Stream) -> S + Sync,
@@ -387,7 +387,7 @@ pub struct Running {
     endpoints: Vec<Endpoint>,
     admin_address: Option<SocketAddr>,
     observer: Arc<Observer>,
-    life: Box<dyn Stoppable>,
+    life: Box<Life>,
 }
 
 impl Running {
@@ -460,8 +460,8 @@ impl Readiness {
 }
 
 /// An application that has started, and its connections.
-struct Life<A> {
-    shared: Arc<Shared<A>>,
+struct Life {
+    shared: Arc<Shared>,
     /// Whoever lets connections in, or looks after what they need.
     doors: TaskTracker,
     /// The connections.
@@ -473,7 +473,7 @@ struct Life<A> {
     announced: bool,
 }
 
-impl<A: Application> Life<A> {
+impl Life {
     /// What stands before HTTP on a listener.
     fn layers(&self, tls: bool) -> Layers {
         let tls = self.tls.as_ref().filter(|_| tls).map(Arc::clone);
@@ -485,7 +485,7 @@ impl<A: Application> Life<A> {
         &self,
         listener: L,
         layers: Layers,
-        serve: impl Fn(L::Stream, Layers, Arc<Shared<A>>) -> S + Send + Sync + 'static,
+        serve: impl Fn(L::Stream, Layers, Arc<Shared>) -> S + Send + Sync + 'static,
     ) {
         let shared = Arc::clone(&self.shared);
         let serve = {
@@ -511,17 +511,7 @@ impl<A: Application> Life<A> {
 /// A page of numbers takes no longer.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Hides the application's type from whoever holds a running server.
-trait Stoppable: Send + Sync {
-    fn readiness(&self) -> Readiness;
-    fn reload(&self) -> Result<()>;
-    fn stop(
-        self: Box<Self>,
-        grace: Option<Duration>,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>>;
-}
-
-impl<A: Application> Stoppable for Life<A> {
+impl Life {
     fn readiness(&self) -> Readiness {
         Readiness(Arc::clone(&self.shared.stop))
     }
@@ -530,6 +520,7 @@ impl<A: Application> Stoppable for Life<A> {
         self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
     }
 
+    /// A box, because the admin listener is a server within the server.
     fn stop(
         self: Box<Self>,
         grace: Option<Duration>,
@@ -556,8 +547,7 @@ impl<A: Application> Stoppable for Life<A> {
                 shared.stop.advance(Stage::Kill);
                 all.await;
             }
-            let application = Arc::clone(&shared.application);
-            if let Err(panic) = tokio::spawn(async move { application.shutdown().await }).await {
+            if let Err(panic) = tokio::spawn(shared.application.shutdown()).await {
                 tracing::error!(%panic, "the application's shutdown panicked");
             }
             // To the end somebody may ask whether the server is still there.

@@ -9,7 +9,7 @@ mod proxy;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use rwgi::{Application, Endpoint};
+use rwgi::Endpoint;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -36,11 +36,7 @@ impl Layers {
 }
 
 /// Serves a new connection to its end.
-pub(crate) async fn serve<T: Transport, A: Application>(
-    transport: T,
-    layers: Layers,
-    shared: Arc<Shared<A>>,
-) {
+pub(crate) async fn serve<T: Transport>(transport: T, layers: Layers, shared: Arc<Shared>) {
     if layers.tls.is_none() && !layers.expects_header(&transport.peer()) {
         connection::serve(transport, shared).await;
     } else {
@@ -50,11 +46,7 @@ pub(crate) async fn serve<T: Transport, A: Application>(
 }
 
 /// The same for a kind of transport that is not worth a compilation of HTTP of its own.
-pub(crate) async fn serve_layered<T: Transport, A: Application>(
-    transport: T,
-    layers: Layers,
-    shared: Arc<Shared<A>>,
-) {
+pub(crate) async fn serve_layered<T: Transport>(transport: T, layers: Layers, shared: Arc<Shared>) {
     let peer = transport.peer();
     let arrived = tokio::select! {
         arrived = timeout(shared.config.handshake_timeout, Box::pin(arrive(transport, layers))) => arrived,

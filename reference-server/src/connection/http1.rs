@@ -10,7 +10,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use rwgi::Application;
 
 use super::state::{AGED, HAND_OVER, HANDED_OVER, LINGER, Phase, State};
 use super::wait::Wait;
@@ -41,20 +40,20 @@ pub(crate) fn builder(config: &Config) -> http1::Builder {
     builder
 }
 
-type Hyper<T, A> = http1::Connection<TokioIo<Wire<T>>, Gateway<A>>;
-type Upgradeable<T, A> = http1::UpgradeableConnection<TokioIo<Wire<T>>, Gateway<A>>;
+type Hyper<T> = http1::Connection<TokioIo<Wire<T>>, Gateway>;
+type Upgradeable<T> = http1::UpgradeableConnection<TokioIo<Wire<T>>, Gateway>;
 
 /// hyper, as it is polled.
 ///
 /// hyper gives the transport away at the end of each connection on which an upgrade was asked for, granted or not, and what it has not
 /// written by then is lost (hyper 1.12). So it may do so only once an answer says that somebody took the upgrade.
 #[allow(clippy::large_enum_variant, reason = "one to a connection")]
-enum Driven<T: Transport, A: Application> {
-    Plain(Hyper<T, A>),
-    HandingOver(Upgradeable<T, A>),
+enum Driven<T: Transport> {
+    Plain(Hyper<T>),
+    HandingOver(Upgradeable<T>),
 }
 
-impl<T: Transport, A: Application> Driven<T, A> {
+impl<T: Transport> Driven<T> {
     fn hand_over(self) -> Self {
         match self {
             Self::Plain(http) => Self::HandingOver(http.with_upgrades()),
@@ -79,10 +78,10 @@ impl<T: Transport, A: Application> Driven<T, A> {
 }
 
 /// Drives hyper until the connection ends, one way or another.
-pub(super) async fn drive<T: Transport, A: Application>(
-    http: Hyper<T, A>,
+pub(super) async fn drive<T: Transport>(
+    http: Hyper<T>,
     wire: &WireHandle<T>,
-    shared: &Shared<A>,
+    shared: &Shared,
     state: &State,
     mut reset: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
@@ -185,10 +184,7 @@ pub(super) async fn drive<T: Transport, A: Application>(
 
 /// Polls hyper; ready once all that it had to say is in the wire.
 #[inline]
-fn poll_hyper<T: Transport, A: Application>(
-    http: &mut Driven<T, A>,
-    cx: &mut Context<'_>,
-) -> Poll<hyper::Result<()>> {
+fn poll_hyper<T: Transport>(http: &mut Driven<T>, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
     let http = match http {
         Driven::Plain(http) => http,
         Driven::HandingOver(http) => return Pin::new(http).poll(cx),

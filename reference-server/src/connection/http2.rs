@@ -15,7 +15,6 @@ use futures_util::stream::{FuturesUnordered, Stream};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
-use rwgi::Application;
 use tokio::time::Instant;
 
 use super::state::{AGED, Phase, State, Task};
@@ -141,11 +140,11 @@ impl Running {
 }
 
 /// Drives hyper until the connection ends, one way or another.
-pub(super) async fn drive<T: Transport, A: Application>(
+pub(super) async fn drive<T: Transport>(
     io: TokioIo<Wire<T>>,
-    gateway: Gateway<A>,
+    gateway: Gateway,
     wire: &WireHandle<T>,
-    shared: &Shared<A>,
+    shared: &Shared,
     state: &State,
 ) -> End {
     let streams = Streams::default();

@@ -22,7 +22,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use hyper::server::conn;
 use hyper_util::rt::TokioIo;
-use rwgi::{Application, Connection, ServerInfo};
+use rwgi::{Connection, ServerInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -34,7 +34,7 @@ use crate::body_pace::Pace;
 use crate::config::Config;
 use crate::diagnosis::diagnose;
 use crate::fault::{self, Refusal};
-use crate::gateway::{Gateway, Proxies};
+use crate::gateway::{Gateway, Hosted, Proxies};
 use crate::observation::Observer;
 use crate::stop::{Stage, Stop};
 use crate::transport::Transport;
@@ -42,8 +42,8 @@ use crate::upgrade::{self, Ended, Granted};
 
 /// What all connections of a server share.
 #[derive(Debug)]
-pub(crate) struct Shared<A> {
-    pub(crate) application: Arc<A>,
+pub(crate) struct Shared {
+    pub(crate) application: Arc<dyn Hosted>,
     pub(crate) http1: conn::http1::Builder,
     pub(crate) config: Config,
     pub(crate) server: Arc<ServerInfo>,
@@ -88,7 +88,7 @@ impl End {
 const DOES_NOT_READ: &str = "the client does not read what it asked for";
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared: Arc<Shared<A>>) {
+pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
     let _open = shared.observer.connection();
     let Some((protocol, octets)) = sniff(&mut transport, &shared).await else { return };
     let server = match protocol {
@@ -146,11 +146,11 @@ pub(crate) async fn serve<T: Transport, A: Application>(mut transport: T, shared
 }
 
 /// Carries the session of an exchange that took the connection over.
-async fn carry<T: Transport, A>(
+async fn carry<T: Transport>(
     socket: &mut Gathering<T>,
     early: Bytes,
     granted: Granted,
-    shared: &Shared<A>,
+    shared: &Shared,
     state: &State,
     mut reset: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
@@ -181,7 +181,7 @@ async fn carry<T: Transport, A>(
 
 /// Waits until whoever took hyper's upgrade lets go of the transport: at the server's stop its reading side ends, and at the end of the
 /// period of grace it is cut.
-async fn handed_over<T: Transport, A>(handle: &WireHandle<T>, shared: &Shared<A>) -> End {
+async fn handed_over<T: Transport>(handle: &WireHandle<T>, shared: &Shared) -> End {
     let mut seen = Stage::Run;
     loop {
         tokio::select! {
@@ -198,10 +198,10 @@ async fn handed_over<T: Transport, A>(handle: &WireHandle<T>, shared: &Shared<A>
 }
 
 /// Says and does what is left when hyper has let go.
-async fn close<T: Transport, A>(
+async fn close<T: Transport>(
     mut socket: Gathering<T>,
     end: End,
-    shared: &Shared<A>,
+    shared: &Shared,
     state: &State,
     connection: &Connection,
     reset: impl Future<Output = ()>,

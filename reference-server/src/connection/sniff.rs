@@ -4,7 +4,6 @@
 //! refuse; the wait has a deadline from the first moment, and ends with the server.
 
 use bytes::{Bytes, BytesMut};
-use rwgi::Application;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -24,9 +23,9 @@ pub(super) enum Protocol {
 }
 
 /// Reads until the protocol is known; `None` where the client left, was silent for too long, or the server stops.
-pub(super) async fn sniff<T: Transport, A: Application>(
+pub(super) async fn sniff<T: Transport>(
     transport: &mut T,
-    shared: &Shared<A>,
+    shared: &Shared,
 ) -> Option<(Protocol, Bytes)> {
     // Agreed on with TLS: whoever says the one and speaks the other is told so by the one.
     let agreed = transport.tls().and_then(|tls| match tls.alpn.as_deref() {
