@@ -67,11 +67,8 @@ fuzz executions='10000000' where='-p rwgi --test fuzz':
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 BOLERO_RANDOM_ITERATIONS={{executions}} \
         cargo test --release {{where}} fuzz_ -- --nocapture
 
-# Fuzzes one target with libFuzzer, guided by what the inputs reach (cargo install cargo-bolero); finds are kept beside its corpus.
-fuzz-guided time='10min' package='rwgi' target='exchange::fuzz_operations':
-    cargo bolero test -p {{package}} --profile release --rustc-bootstrap --sanitizer NONE -T {{time}} {{target}}
-
-# Makes conformance-tests/MUTANTS.md from one or more runs of `cargo mutants`; the last has the last word.
+# Makes conformance-tests/MUTANTS.md from one or more runs of `cargo mutants`; the last has the last word, and a module that none of them
+# tried keeps its row.
 mutants-page *runs='mutants.out':
     cargo run -p rwgi-conformance --example mutants -- conformance-tests/MUTANTS.md {{runs}}
 

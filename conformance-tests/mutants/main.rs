@@ -3,7 +3,8 @@
 //! `cargo run -p rwgi-conformance --example mutants -- conformance-tests/MUTANTS.md mutants.out…`
 //!
 //! Rules of this room: every number comes from the runs that are named; of several, a later one has the last word on a change that it
-//! tried again; a reason stands in `reasons.toml`, and a survivor without one is shown as such.
+//! tried again; a module that none of them tried keeps what the page said of it; a reason stands in `reasons.toml`, and a survivor without one
+//! is shown as such.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,7 +14,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// What became of the changes of one module.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Tally {
     caught: usize,
     hung: usize,
@@ -71,12 +72,50 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rustc = String::from_utf8(rustc)?;
     let reasons: toml::Table =
         std::fs::read_to_string("conformance-tests/mutants/reasons.toml")?.parse()?;
-    std::fs::write(page, render(&results, &reasons, &[&day, &version, rustc.trim()])?)?;
+    let before = std::fs::read_to_string(&page).unwrap_or_default();
+    let kept = Kept::of(&before, &results);
+    std::fs::write(page, render(&results, &kept, &reasons, &[&day, &version, rustc.trim()])?)?;
     Ok(())
+}
+
+/// What the page said of modules that were not tried again.
+#[derive(Default)]
+struct Kept {
+    modules: Vec<(String, Tally)>,
+    survivors: Vec<String>,
+}
+
+impl Kept {
+    fn of(page: &str, results: &BTreeMap<String, (String, String)>) -> Self {
+        let mut kept = Self::default();
+        for line in page.lines() {
+            let Some(name) = line.strip_prefix("| `").and_then(|line| line.split('`').next())
+            else {
+                continue;
+            };
+            let file = name.split(':').next().unwrap_or(name);
+            if results.values().any(|(tried, _)| tried == file) {
+                continue;
+            }
+            if file != name {
+                // A survivor; its reason is looked up anew.
+                kept.survivors.push(name.replace("\\|", "|"));
+                continue;
+            }
+            let numbers: Vec<usize> =
+                line.split('|').filter_map(|cell| cell.trim().parse().ok()).collect();
+            if let [_, caught, hung, survived, unviable] = numbers[..] {
+                let tally = Tally { caught, hung, survived, unviable };
+                kept.modules.push((file.to_owned(), tally));
+            }
+        }
+        kept
+    }
 }
 
 fn render(
     results: &BTreeMap<String, (String, String)>,
+    kept: &Kept,
     reasons: &toml::Table,
     [day, version, rustc]: &[&str; 3],
 ) -> Result<String, std::fmt::Error> {
@@ -84,7 +123,15 @@ fn render(
     let mut all = Tally::default();
     for (file, summary) in results.values() {
         modules.entry(file).or_default().add(summary);
-        all.add(summary);
+    }
+    for (file, tally) in &kept.modules {
+        modules.insert(file, *tally);
+    }
+    for tally in modules.values() {
+        all.caught += tally.caught;
+        all.hung += tally.hung;
+        all.survived += tally.survived;
+        all.unviable += tally.unviable;
     }
     let mut page = String::from(
         "# Mutants\n\nThe code of the rooms on which safety rests, changed at one place at a time: do the tests notice? This page is made by\n\
@@ -103,7 +150,10 @@ fn render(
     }
     page.push_str(&all.row("**all**"));
     page.push_str("\n## Survivors\n\n| Change | Reason |\n|---|---|\n");
-    for (name, _) in results.iter().filter(|(_, (_, summary))| summary == "MissedMutant") {
+    let missed = results.iter().filter(|(_, (_, summary))| summary == "MissedMutant");
+    let mut survivors: Vec<&String> = missed.map(|(name, _)| name).chain(&kept.survivors).collect();
+    survivors.sort();
+    for name in survivors {
         let reason = reasons.get(&unplaced(name)).and_then(toml::Value::as_str);
         let cell = |text: &str| text.trim().replace('|', "\\|").replace('\n', " ");
         writeln!(

@@ -103,7 +103,7 @@ def start_redis(folder):
         text=True,
     )
     for line in process.stdout:
-        if "ready to accept connections" in line:
+        if "ready to accept connections" in line.lower():
             break
     # What follows is few lines and fits into the pipe.
     return process, f"redis://127.0.0.1:{port}"
@@ -170,11 +170,13 @@ def main():
     parser.add_argument("--receivers", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--built", action="store_true", help="take the example as it was built last")
     arguments = parser.parse_args()
     if not shutil.which("redis-server"):
         raise SystemExit("redis-server is not installed")
     build = ["cargo", "build", "--release", "-p", "rwgi-channels", "--example", "fan_out"]
-    subprocess.run(build, check=True, cwd=ROOT)
+    if not arguments.built:
+        subprocess.run(build, check=True, cwd=ROOT)
     best = {}
     with tempfile.TemporaryDirectory() as folder:
         python, versions = environment(folder)

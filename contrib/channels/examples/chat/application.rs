@@ -61,7 +61,7 @@ impl Application for Chat {
                     ("content-type", "text/html; charset=utf-8"),
                     (
                         "content-security-policy",
-                        "default-src 'self' 'unsafe-inline'; connect-src 'self'",
+                        "default-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'",
                     ),
                 ],
                 include_str!("page.html"),

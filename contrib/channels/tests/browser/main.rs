@@ -12,8 +12,8 @@ mod redis_server;
 #[allow(dead_code, reason = "this test needs less of it than those of the demo")]
 mod webdriver;
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use rwgi_channels::{Redis, RedisConfig};
@@ -25,6 +25,8 @@ use self::webdriver::Browser;
 struct Process {
     child: Child,
     origin: String,
+    /// What it says; held, for a pipe that nobody reads is broken.
+    _output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Process {
@@ -39,7 +41,8 @@ impl Process {
         let output = child.stdout.take().unwrap();
         let mut lines = BufReader::new(output).lines();
         let origin = lines.find_map(|line| Some(line.ok()?.split_once("http://")?.1.to_owned()));
-        Self { child, origin: format!("http://{}", origin.expect("the process says where it is")) }
+        let origin = format!("http://{}", origin.expect("the process says where it is"));
+        Self { child, origin, _output: lines }
     }
 }
 
@@ -118,7 +121,8 @@ fn two_browsers_at_two_processes_hear_each_other() {
     there.until("document.getElementById('state').textContent === 'connecting'");
     say(&here, "Alone");
     hears(&here, "Alone at one");
-    assert!(here.complaints().is_empty(), "{:?}", here.complaints());
+    let complaints = here.complaints();
+    assert!(complaints.is_empty(), "{complaints:?}");
     drop(there);
     drop(here);
 }
