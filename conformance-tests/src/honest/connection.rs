@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use http::{Response, StatusCode};
 use http_body::Body;
-use rwgi::{BodyLength, Connection, Environ, Error, Exchange, Input, ResponseBody};
+use rwgi::{BodyLength, Connection, Environ, Error, Exchange, Input, ResponseBody, UpgradeOffer};
 use socket2::SockRef;
 
 use super::drive::{Gone, Parker, Watch};
@@ -22,6 +22,7 @@ use super::inbound::{Brought, Inbound, InboundBody};
 use super::listener::Server;
 use super::outbound::{self, Outbound, error_page};
 use super::violation::{Asked, Flaw, Switch};
+use super::websocket::WebSocketFlaw;
 use crate::http2::PREFACE;
 
 pub(super) struct Conversation {
@@ -68,6 +69,14 @@ impl Conversation {
             switch,
         };
         Ok(Self { server, stream, facts: Arc::new(facts), inbound, watch, rules, served: 0 })
+    }
+
+    /// The flaw in the code for WebSocket, if it is there.
+    pub(super) fn flaw(&self) -> Option<WebSocketFlaw> {
+        match self.server.switch() {
+            Some(Switch::WebSocket(flaw)) => Some(flaw),
+            _ => None,
+        }
     }
 
     pub(super) fn off(&self, switch: Switch) -> bool {
@@ -236,6 +245,7 @@ impl Conversation {
         }
         self.hoard(&mut head);
         let environ = self.environ(head);
+        let offer = environ.websocket().cloned();
         if self.off(Switch::CallsTwice) {
             let mut again = Environ::builder().method(environ.method().clone());
             for name in ["x-tag", "x-play"] {
@@ -263,6 +273,10 @@ impl Conversation {
         self.inbound.lock().committed = true;
         let kept = match result {
             Err(error) => self.answer_failure(outbound, &error, persistent)?,
+            Ok(response) if response.body().is_upgrade() => {
+                super::websocket::carry(self, &outbound, response, offer.as_ref())?;
+                false
+            }
             Ok(response) => self.send(&outbound, response, persistent, takes_trailers)?,
         };
         drop(guard);
@@ -277,7 +291,13 @@ impl Conversation {
         };
         let mut input = Input::from_body(InboundBody(self.inbound.clone()), length);
         input.set_limit(super::limits().body_bytes);
-        Environ::new(head.parts, input, Arc::clone(&self.facts))
+        let offer = match length {
+            BodyLength::Empty => UpgradeOffer::of_request(&head.parts),
+            _ => None,
+        };
+        let mut environ = Environ::new(head.parts, input, Arc::clone(&self.facts));
+        environ.set_upgrade(offer);
+        environ
     }
 
     fn informational(&self, minor: u8) -> impl FnMut(StatusCode, http::HeaderMap) + Send + 'static {

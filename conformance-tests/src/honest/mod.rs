@@ -16,6 +16,7 @@ pub mod null;
 mod outbound;
 mod sending;
 mod violation;
+mod websocket;
 
 use std::future::Future;
 use std::pin::pin;
@@ -28,6 +29,7 @@ use rwgi::{BoxError, Capabilities, Departure, Limits, SharedApplication};
 pub use self::drive::Parker;
 pub use self::http2::Http2Flaw;
 pub use self::violation::{Asked, Flaw, Reply, Switch, Violation};
+pub use self::websocket::WebSocketFlaw;
 use crate::server::{RunningServer, ServerUnderTest};
 
 /// The server, with at most one flaw.
@@ -84,6 +86,7 @@ fn capabilities() -> Capabilities {
     capabilities.request_trailers = true;
     capabilities.response_trailers = true;
     capabilities.full_duplex = true;
+    capabilities.websocket = true;
     capabilities.departure = Departure::Prompt;
     capabilities
 }

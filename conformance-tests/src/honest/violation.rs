@@ -7,6 +7,7 @@ use http::request;
 use serde_json::Value;
 
 use super::http2::Http2Flaw;
+use super::websocket::WebSocketFlaw;
 
 /// A server that breaks one rule.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +115,8 @@ impl Violation {
 pub enum Switch {
     /// One of HTTP/2.
     Http2(Http2Flaw),
+    /// A flaw in the code for WebSocket.
+    WebSocket(WebSocketFlaw),
     // The request head.
     /// Takes a request line without a version for HTTP/0.9.
     NoVersion,

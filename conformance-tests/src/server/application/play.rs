@@ -10,8 +10,8 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rwgi::{
-    Application, Blocking, BlockingStartResponse, BodyWriter, Environ, Error, Exchange, Fault,
-    Finished, ResponseHead, Result, StartResponse,
+    Acceptance, Application, Blocking, BlockingStartResponse, BodyWriter, CloseCode, Environ,
+    Error, Exchange, Fault, Finished, Ping, ResponseHead, Result, StartResponse, WebSocket,
 };
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ pub(super) async fn perform(
         environ,
         start: Some(start),
         writer: None,
+        socket: None,
         finished: None,
         status: StatusCode::OK,
         fields: vec![(MARK.to_owned(), MARK_VALUE.into())],
@@ -60,6 +61,7 @@ struct Play {
     environ: Environ,
     start: Option<StartResponse>,
     writer: Option<BodyWriter>,
+    socket: Option<WebSocket>,
     finished: Option<Finished>,
     status: StatusCode,
     fields: Vec<(String, Vec<u8>)>,
@@ -89,6 +91,9 @@ impl Play {
         }
         // A writer that is left is dropped before the result is known, as in any function.
         drop(self.writer);
+        if let Some(socket) = self.socket {
+            return Ok(socket.finish());
+        }
         self.finished.ok_or_else(|| Error::application("the script ends without a response"))
     }
 
@@ -173,6 +178,27 @@ impl Play {
                     self.writer()?.write(chunk).await?;
                 }
             }
+            // WebSocket.
+            "accept" => {
+                let acceptance = acceptance(step)?;
+                self.socket = Some(self.token()?.accept(acceptance)?);
+            }
+            "ws-echo" => self.echo_messages().await?,
+            "ws-send" => {
+                let text = latin1(&step.words.join(&b' '));
+                self.socket()?.send(text).await?;
+            }
+            "ws-recv" => {
+                let message = self.socket()?.recv().await?;
+                self.visit.note("message", json!({ "length": message.len() }));
+            }
+            "ws-close" => {
+                let code = u16::try_from(step.number(0)?).ok().and_then(CloseCode::new);
+                let code = code.ok_or_else(|| unknown(&step.text))?;
+                let reason = step.words.get(1).map(|word| latin1(word)).unwrap_or_default();
+                let socket = self.socket.take().ok_or_else(|| unknown("there is no WebSocket"))?;
+                self.finished = Some(socket.close(code, reason).await?);
+            }
             // Time, and who is told.
             "gate" => self.visit.gate(&step.text(0)?).await,
             "wait-for-ever" => std::future::pending().await,
@@ -216,6 +242,31 @@ impl Play {
             }
             _ => return Err(unknown(&step.text)),
         }
+        Ok(())
+    }
+
+    fn socket(&mut self) -> Result<&mut WebSocket> {
+        self.socket.as_mut().ok_or_else(|| unknown("there is no WebSocket"))
+    }
+
+    /// Sends each message back until the socket is closed, and notes how.
+    async fn echo_messages(&mut self) -> Result<()> {
+        let visit = Arc::clone(&self.visit);
+        let socket = self.socket()?;
+        let closed = loop {
+            match socket.recv().await {
+                Ok(message) => {
+                    if socket.send(message).await.is_err() {
+                        continue;
+                    }
+                }
+                Err(closed) => break closed,
+            }
+        };
+        visit.note(
+            "closed",
+            json!({ "code": closed.code, "reason": closed.reason, "clean": closed.clean }),
+        );
         Ok(())
     }
 
@@ -288,6 +339,28 @@ impl Play {
         });
         Ok(())
     }
+}
+
+/// What the step `accept` says.
+fn acceptance(step: &Step) -> Result<Acceptance> {
+    let mut acceptance = Acceptance::new();
+    for (name, value) in step.pairs() {
+        acceptance = match &*name {
+            "subprotocol" => acceptance.subprotocol(latin1(&value)),
+            "limit" => {
+                let limit = latin1(&value).parse().map_err(|_| unknown(&step.text))?;
+                acceptance.message_limit(limit)
+            }
+            "compression" => acceptance.compression(value == b"yes"),
+            "ping-ms" => {
+                let idle = latin1(&value).parse().map_err(|_| unknown(&step.text))?;
+                let idle = std::time::Duration::from_millis(idle);
+                acceptance.ping(Ping::Every { idle, patience: idle })
+            }
+            name => acceptance.field(name, value.as_slice()),
+        };
+    }
+    Ok(acceptance)
 }
 
 /// Waits for nothing: the server polls again as soon as it likes.

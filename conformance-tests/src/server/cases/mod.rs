@@ -75,6 +75,12 @@ mod lifespan_stop;
 mod outcome;
 mod response;
 mod response_length;
+mod websocket;
+mod websocket_close;
+mod websocket_deflate;
+mod websocket_fragments;
+mod websocket_frames;
+mod websocket_text;
 
 use super::case::Case;
 
@@ -110,6 +116,14 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         http2_request::CASES,
         http2_response::CASES,
         http2_streams::CASES,
+        websocket::CASES,
+        websocket_frames::CASES,
+        websocket_fragments::CASES,
+        websocket_text::CASES,
+        websocket_close::CASES,
+        websocket_deflate::SIZES,
+        websocket_deflate::DECLINED,
+        websocket_deflate::CASES,
     ]
     .into_iter()
     .flatten()

@@ -297,6 +297,20 @@ impl Wire {
         self.ending.ok_or_else(|| Failure::new("the connection to close", "it stays open"))
     }
 
+    /// So many octets, as they come.
+    ///
+    /// # Errors
+    /// The connection ends before, or the deadline.
+    pub(super) fn exactly(&mut self, count: usize, what: &str) -> Held<Vec<u8>> {
+        let until = self.until();
+        while self.buffer.len() < count {
+            if !self.fill(until, what)? {
+                return Err(Failure::new(what, format!("the connection ended: {:?}", self.ending)));
+            }
+        }
+        Ok(self.buffer.drain(..count).collect())
+    }
+
     /// The connection's number on the transcript.
     pub(super) fn note(&self, text: &str) {
         self.transcript.note(self.number, text);

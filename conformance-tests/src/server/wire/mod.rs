@@ -9,8 +9,10 @@ mod http2;
 mod message;
 mod reader;
 mod transcript;
+mod websocket;
 
 pub use self::connection::{Ending, Wire};
 pub use self::http2::{Ended, Http2, Peer};
 pub use self::message::{Framing, Head, Response};
 pub use self::transcript::{Transcript, escape};
+pub use self::websocket::{Frame, Socket, frame};

@@ -1,0 +1,226 @@
+//! A client of WebSocket: frames as they are given, octet for octet, and a reader that forgives nothing.
+//!
+//! Rules of this room: written from RFC 6455 and RFC 7692, with no library but one that inflates; what the server may not send is a
+//! failure here, whatever the case is about.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+
+use super::connection::Wire;
+use crate::server::failure::{Failure, Held, Of, check};
+
+/// A frame of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// FIN, the reserved bits and the opcode.
+    pub first: u8,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+/// What both sides agreed on for compression, from the client's side.
+#[derive(Debug)]
+struct Deflate {
+    out: Compress,
+    out_takeover: bool,
+    inflate: Decompress,
+    in_takeover: bool,
+}
+
+/// A WebSocket after its handshake.
+#[derive(Debug)]
+pub struct Socket {
+    wire: Wire,
+    /// The fields of the server's answer.
+    pub head: super::Head,
+    deflate: Option<Deflate>,
+    /// The octets of the last message on the wire.
+    pub last: usize,
+}
+
+const KEY: [u8; 4] = [0x1d, 0x83, 0xb2, 0x5e];
+
+/// A frame of a client, masked.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut octets = vec![first];
+    match payload.len() {
+        length @ 0..126 => octets.push(0x80 | length as u8),
+        length @ 126..=0xffff => {
+            octets.push(0x80 | 126);
+            octets.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            octets.push(0x80 | 127);
+            octets.extend((length as u64).to_be_bytes());
+        }
+    }
+    octets.extend(KEY);
+    octets.extend(payload.iter().zip(KEY.iter().cycle()).map(|(octet, key)| octet ^ key));
+    octets
+}
+
+/// The value of a parameter of Sec-WebSocket-Extensions.
+fn parameter<'a>(agreed: &'a str, name: &str) -> Option<&'a str> {
+    agreed.split(';').map(str::trim).find_map(|part| match part.split_once('=') {
+        Some((own, value)) if own == name => Some(value),
+        None if part == name => Some(""),
+        _ => None,
+    })
+}
+
+impl Socket {
+    /// Goes on from the head of the answer to a handshake.
+    pub(crate) fn new(wire: Wire, head: super::Head) -> Self {
+        Self { wire, head, deflate: None, last: 0 }
+    }
+
+    /// Takes compression as it was agreed on.
+    ///
+    /// # Errors
+    /// The answer agrees to nothing.
+    pub fn agree(&mut self) -> Held {
+        let agreed = self.head.one("sec-websocket-extensions").map(String::from_utf8_lossy);
+        let agreed = agreed.unwrap_or_default().into_owned();
+        check(
+            agreed.starts_with("permessage-deflate"),
+            "permessage-deflate to be accepted",
+            format!("{agreed:?}"),
+        )?;
+        let bits = |name| {
+            parameter(&agreed, name).and_then(|bits| bits.parse::<u8>().ok()).unwrap_or(15).max(9)
+        };
+        self.deflate = Some(Deflate {
+            out: Compress::new_with_window_bits(
+                Compression::fast(),
+                false,
+                bits("client_max_window_bits"),
+            ),
+            out_takeover: parameter(&agreed, "client_no_context_takeover").is_none(),
+            inflate: Decompress::new_with_window_bits(false, bits("server_max_window_bits")),
+            in_takeover: parameter(&agreed, "server_no_context_takeover").is_none(),
+        });
+        Ok(())
+    }
+
+    /// Sends octets as they are.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn send(&mut self, octets: &[u8]) -> Held {
+        self.wire.send_octets(octets)
+    }
+
+    /// Deflates a message's payload, without the tail.
+    pub fn deflate(&mut self, data: &[u8]) -> Vec<u8> {
+        let Some(deflate) = &mut self.deflate else { return data.to_vec() };
+        let mut out = Vec::with_capacity(data.len() + 128);
+        let start = deflate.out.total_in();
+        loop {
+            let used = (deflate.out.total_in() - start) as usize;
+            let _ = deflate.out.compress_vec(&data[used..], &mut out, FlushCompress::Sync);
+            let used = (deflate.out.total_in() - start) as usize;
+            if used == data.len() && out.len() < out.capacity() {
+                break;
+            }
+            out.reserve(out.len().max(128));
+        }
+        if !deflate.out_takeover {
+            deflate.out.reset();
+        }
+        out.truncate(out.len() - if out.ends_with(&[0, 0, 0xff, 0xff]) { 4 } else { 0 });
+        if out.is_empty() {
+            out.push(0);
+        }
+        out
+    }
+
+    /// The next frame.
+    ///
+    /// # Errors
+    /// None comes, or it is one that a server may not send.
+    pub fn next(&mut self) -> Held<Frame> {
+        let head = self.wire.exactly(2, "a frame")?;
+        let (first, second) = (head[0], head[1]);
+        check(second & 0x80 == 0, "a frame that is not masked", "a masked one").of("REQ-WS-26")?;
+        let length = match second {
+            126 => {
+                let octets = self.wire.exactly(2, "the length of a frame")?;
+                usize::from(u16::from_be_bytes([octets[0], octets[1]]))
+            }
+            127 => {
+                let octets = self.wire.exactly(8, "the length of a frame")?;
+                octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet))
+            }
+            short => usize::from(short),
+        };
+        if length > 1 << 26 {
+            return Err(Failure::new(
+                "a frame of a sensible size",
+                format!("one of {length} octets"),
+            ));
+        }
+        let payload = self.wire.exactly(length, "the payload of a frame")?;
+        Ok(Frame { first, payload })
+    }
+
+    /// The next frame that is no Pong and no Ping; a message is whole and inflated.
+    ///
+    /// # Errors
+    /// None comes, or one that does not inflate.
+    pub fn message(&mut self) -> Held<Frame> {
+        let mut whole = self.next()?;
+        let compressed = whole.first & 0x40 != 0;
+        if compressed && self.deflate.is_none() {
+            return Err(Failure::new("no reserved bit", "RSV1 without an agreement"));
+        }
+        while whole.first & 0x88 == 0 {
+            let more = self.next()?;
+            check(more.first & 0x7f == 0, "a continuation", format!("{:#04x}", more.first))?;
+            whole.payload.extend(more.payload);
+            whole.first |= more.first & 0x80;
+        }
+        self.last = whole.payload.len();
+        if compressed && let Some(deflate) = &mut self.deflate {
+            whole.first &= !0x40;
+            whole.payload.extend([0, 0, 0xff, 0xff]);
+            whole.payload = deflate.inflated(&whole.payload)?;
+        }
+        Ok(whole)
+    }
+
+    /// How the connection ends, with nothing before.
+    ///
+    /// # Errors
+    /// Something comes, or it stays open.
+    pub fn ended(&mut self) -> Held {
+        self.wire.ended().map(drop)
+    }
+}
+
+impl Deflate {
+    /// In small steps, so that what reaches back beyond the window is found out.
+    fn inflated(&mut self, data: &[u8]) -> Held<Vec<u8>> {
+        let mut whole = Vec::new();
+        let start = self.inflate.total_in();
+        loop {
+            let mut step = Vec::with_capacity(64);
+            let used = (self.inflate.total_in() - start) as usize;
+            let result =
+                self.inflate.decompress_vec(&data[used..], &mut step, FlushDecompress::Sync);
+            if result.is_err() {
+                return Err(Failure::new("a message that inflates", "one that does not"));
+            }
+            let full = step.len() == step.capacity();
+            whole.extend(step);
+            if (self.inflate.total_in() - start) as usize == data.len() && !full {
+                break;
+            }
+            if whole.len() > 1 << 26 {
+                return Err(Failure::new("a message of a sensible size", "one without an end"));
+            }
+        }
+        if !self.in_takeover {
+            self.inflate.reset(false);
+        }
+        Ok(whole)
+    }
+}
