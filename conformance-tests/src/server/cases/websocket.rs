@@ -586,7 +586,7 @@ pub(super) const CASES: &[Case] = &[
         &["REQ-WS-22"],
         |talk| {
             let mut socket = open(talk, "accept ping-ms=50; ws-echo", "")?;
-            let found = socket.next()?;
+            let found = socket.frame()?;
             check(found.first == PING, "a Ping", shown(found.first, &found.payload))
         },
         flawed("sends none", WebSocketFlaw::NoPing),

@@ -137,7 +137,7 @@ impl Socket {
     ///
     /// # Errors
     /// None comes, or it is one that a server may not send.
-    pub fn next(&mut self) -> Held<Frame> {
+    pub fn frame(&mut self) -> Held<Frame> {
         let head = self.wire.exactly(2, "a frame")?;
         let (first, second) = (head[0], head[1]);
         check(second & 0x80 == 0, "a frame that is not masked", "a masked one").of("REQ-WS-26")?;
@@ -167,13 +167,13 @@ impl Socket {
     /// # Errors
     /// None comes, or one that does not inflate.
     pub fn message(&mut self) -> Held<Frame> {
-        let mut whole = self.next()?;
+        let mut whole = self.frame()?;
         let compressed = whole.first & 0x40 != 0;
         if compressed && self.deflate.is_none() {
             return Err(Failure::new("no reserved bit", "RSV1 without an agreement"));
         }
         while whole.first & 0x88 == 0 {
-            let more = self.next()?;
+            let more = self.frame()?;
             check(more.first & 0x7f == 0, "a continuation", format!("{:#04x}", more.first))?;
             whole.payload.extend(more.payload);
             whole.first |= more.first & 0x80;
