@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use rwgi_server::{DEFAULT_BIND, Server};
+use rwgi_server::{DEFAULT_BIND, Server, StaticFiles};
 use rwgi_wsgi::WsgiApplication;
 
 use crate::lifecycle::Lifecycle;
@@ -71,7 +71,8 @@ fn run(hosted: Lifecycle<WsgiApplication>, options: &Options) -> Result<(), rwgi
         config.bind = vec![DEFAULT_BIND.to_owned()];
     }
     let blocking_threads = config.blocking_threads.max(1);
-    let mut server = Server::new(hosted).config(config);
+    let application = StaticFiles::new(hosted, &config.static_folders)?;
+    let mut server = Server::new(application).config(config);
     server.inherit()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.io_threads.into())
