@@ -20,8 +20,8 @@ use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use rwgi::{
-    Application, BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, RequiredUpgrade,
-    ResponseBody, Session, WebSocketOffer,
+    BodyLength, Connection, Environ, Exchange, Input, ReasonPhrase, RequiredUpgrade, ResponseBody,
+    Session, WebSocketOffer,
 };
 use tokio::runtime::Handle;
 
@@ -33,43 +33,12 @@ use crate::connection::state::{
 use crate::environ;
 use crate::fault::{self, Refusal};
 use crate::forwarded::{self, ForwardedFields, TrustedProxies};
+use crate::hosted::Hosted;
 use crate::observation::Observer;
 use crate::request_body::{self, Content};
 use crate::response_body::OutgoingBody;
 use crate::upgrade::{self, Granted};
 use crate::websocket::handshake;
-
-/// An application, as the server calls it.
-///
-/// Without its type: an exchange is boxed anyway, and so all that serves a connection is compiled once, whatever it serves, and in this
-/// crate.
-pub(crate) trait Hosted: Send + Sync {
-    /// An exchange with the application.
-    fn exchange(&self, environ: Environ) -> Exchange;
-
-    /// [`Application::shutdown`].
-    fn shutdown(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
-}
-
-/// An [`Application`] that is hosted.
-pub(crate) struct Host<A>(pub(crate) Arc<A>);
-
-impl<A: Application> Hosted for Host<A> {
-    fn exchange(&self, environ: Environ) -> Exchange {
-        Exchange::new(Arc::clone(&self.0), environ)
-    }
-
-    fn shutdown(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let application = Arc::clone(&self.0);
-        Box::pin(async move { application.shutdown().await })
-    }
-}
-
-impl fmt::Debug for dyn Hosted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hosted").finish_non_exhaustive()
-    }
-}
 
 /// hyper's service for one connection.
 #[derive(Debug)]

@@ -44,6 +44,7 @@ mod diagnosis;
 mod environ;
 mod forwarded;
 mod gateway;
+mod hosted;
 mod observation;
 mod request_body;
 mod upgrade;
