@@ -12,6 +12,10 @@ run:
 test:
     cargo test --workspace
 
+# Many clients at once, bad ones among them, in the long form (half an hour): figures, and whether they are good enough.
+behaviour:
+    RWGI_LONG=1 cargo test --release -p rwgi-server --test behaviour --test restart -- --nocapture --test-threads 1
+
 # Formats.
 format:
     cargo fmt --all

@@ -83,6 +83,20 @@ impl Rwgi {
         (status, lines.join().unwrap().join("\n"))
     }
 
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.0.id())).unwrap().count()
+    }
+
+    /// The processor time that it has spent.
+    pub fn processor(&self) -> std::time::Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.0.id())).unwrap();
+        // Fields 14 and 15 (proc(5)), in hundredths; the name before them may hold anything but a last parenthesis.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = [11, 12].iter().map(|&at| fields[at].parse::<u64>().unwrap()).sum();
+        std::time::Duration::from_millis(ticks * 10)
+    }
+
     /// The resident set in KiB.
     pub fn resident(&self) -> usize {
         self.memory("VmRSS:")
