@@ -95,6 +95,15 @@ pub const ALL: &[Contestant] = &[
         about: "the same, one runtime and one listener for each core",
     },
     Contestant {
+        name: "rwgi-watched",
+        binary: "peer-rwgi",
+        arguments: &["--shape", "per-core", "--watched"],
+        counted: true,
+        routes: &Route::ALL,
+        framework: false,
+        about: "the same with an admin listener: every exchange is counted, and its duration taken",
+    },
+    Contestant {
         name: "axum",
         binary: "peer-axum",
         arguments: &[],

@@ -204,6 +204,11 @@ async fn a_folder_that_is_not_there_stops_the_start() {
         let folders = format!("/static={path}").parse().unwrap();
         let error = StaticFiles::new(rwgi_server::demo::application(), &folders).err().unwrap();
         assert!(error.to_string().contains(path), "{what}: {error}");
+        let mut check = support::command::command();
+        check.args(["check", "--static", &format!("/static={path}")]);
+        let output = tokio::task::spawn_blocking(move || check.output().unwrap()).await.unwrap();
+        assert_eq!(output.status.code(), Some(1), "{what}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(path), "{what}");
     }
 }
 

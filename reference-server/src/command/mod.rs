@@ -216,7 +216,11 @@ fn check(settings: &Settings) -> ExitCode {
     if let Err(problem) = &files {
         eprintln!("{problem}");
     }
-    if settings.is_sound() && files.is_ok() {
+    let folders = settings.config.static_folders.look();
+    if let Err(problem) = &folders {
+        eprintln!("{problem}");
+    }
+    if settings.is_sound() && files.is_ok() && folders.is_ok() {
         print("the configuration is sound\n");
         ExitCode::SUCCESS
     } else {

@@ -50,17 +50,28 @@ impl<A: Application> StaticFiles<A> {
     /// # Errors
     /// A folder that is not there.
     pub fn new(application: A, folders: &StaticFolders) -> Result<Self> {
-        let folders = folders.folders.iter().map(|(prefix, path)| {
-            let failed =
-                |error| Error::config(format!("static: {} for {prefix}: {error}", path.display()));
-            let root = path.canonicalize().map_err(failed)?;
-            if !root.is_dir() {
-                return Err(failed(std::io::ErrorKind::NotADirectory.into()));
-            }
-            Ok(Arc::new(Folder { prefix: prefix.clone(), root }))
-        });
-        Ok(Self { application, folders: folders.collect::<Result<_>>()? })
+        Ok(Self { application, folders: open(folders)? })
     }
+}
+
+impl StaticFolders {
+    /// Sees whether each folder is there.
+    pub(crate) fn look(&self) -> Result<()> {
+        open(self).map(drop)
+    }
+}
+
+fn open(folders: &StaticFolders) -> Result<Vec<Arc<Folder>>> {
+    let open = |(prefix, path): &(String, PathBuf)| {
+        let failed =
+            |error| Error::config(format!("static: {} for {prefix}: {error}", path.display()));
+        let root = path.canonicalize().map_err(failed)?;
+        if !root.is_dir() {
+            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+        }
+        Ok(Arc::new(Folder { prefix: prefix.clone(), root }))
+    };
+    folders.folders.iter().map(open).collect()
 }
 
 impl<A: Application> Application for StaticFiles<A> {
