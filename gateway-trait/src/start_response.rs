@@ -215,7 +215,12 @@ impl StartResponse {
         let link = Arc::new(Link::new());
         let begun = Begun::Tunnel(Arc::clone(&link));
         state.begin_session(head, begun);
+        let parked = state.parked_body();
         drop(state);
+        // On another thread: the server waits for this.
+        if let Some(waker) = parked {
+            waker.wake();
+        }
         Ok(Tunnel::new(link, self.slot))
     }
 
@@ -251,7 +256,12 @@ impl StartResponse {
         let link = Arc::new(Link::new());
         let begun = Begun::WebSocket(Arc::clone(&link), Box::new(acceptance));
         state.begin_session(head, begun);
+        let parked = state.parked_body();
         drop(state);
+        // On another thread: the server waits for this.
+        if let Some(waker) = parked {
+            waker.wake();
+        }
         Ok(WebSocket::new(link, self.slot))
     }
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -224,4 +224,30 @@ fn a_session_that_nobody_carries_tells_whoever_waits() {
     let mut response = answer(failing, asking("echo")).unwrap();
     let Some(Session::Tunnel(half)) = response.body_mut().take_session() else { panic!() };
     assert!(half.finish().is_err());
+}
+
+/// A host of blocking applications accepts on another thread than the one that polls.
+#[test]
+fn a_session_that_begins_elsewhere_wakes_the_server() {
+    for protocol in ["websocket", "echo"] {
+        let given: Arc<Mutex<Option<StartResponse>>> = Arc::default();
+        let keep = Arc::clone(&given);
+        let application = move |_: Environ, start: StartResponse| {
+            *keep.lock().unwrap() = Some(start);
+            std::future::pending()
+        };
+        let environ = asking(protocol).build().unwrap();
+        let mut exchange = Exchange::new(Arc::new(application), environ);
+        let server = Poller::new();
+        assert!(server.poll(&mut exchange).is_pending());
+        let start = given.lock().unwrap().take().unwrap();
+        let session: Box<dyn std::any::Any> = match protocol {
+            "websocket" => Box::new(start.accept(()).unwrap()),
+            _ => Box::new(start.upgrade(protocol, ()).unwrap()),
+        };
+        assert_eq!(server.wakes(), 1, "the head of a {protocol} can leave");
+        let Poll::Ready(Ok(response)) = server.poll(&mut exchange) else { panic!("{protocol}") };
+        assert!(response.body().is_upgrade());
+        drop(session);
+    }
 }
