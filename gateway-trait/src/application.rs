@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -104,7 +105,11 @@ impl<A: Application> Application for Arc<A> {
 #[async_trait]
 pub trait DynApplication: Send + Sync + 'static {
     /// [`Application::call`].
-    async fn call_dyn(&self, environ: Environ, start_response: StartResponse) -> Result<Finished>;
+    fn call_dyn(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> Pin<Box<dyn Future<Output = Result<Finished>> + Send + '_>>;
 
     /// [`Application::startup`].
     async fn startup_dyn(&self, server: &ServerInfo) -> Result<()>;
@@ -115,8 +120,15 @@ pub trait DynApplication: Send + Sync + 'static {
 
 #[async_trait]
 impl<A: Application> DynApplication for A {
-    async fn call_dyn(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
-        self.call(environ, start_response).await
+    fn call_dyn(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> Pin<Box<dyn Future<Output = Result<Finished>> + Send + '_>> {
+        // Allocated first, so that the future is made where it stays: it may be large.
+        let room = Box::new_uninit();
+        let future = Box::write(room, self.call(environ, start_response));
+        Box::into_pin(future)
     }
 
     async fn startup_dyn(&self, server: &ServerInfo) -> Result<()> {
