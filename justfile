@@ -16,6 +16,11 @@ test:
 behaviour:
     RWGI_LONG=1 cargo test --release -p rwgi-server --test behaviour --test restart -- --nocapture --test-threads 1
 
+# Independent clients and testers (openssl, curl, nghttp, h2load, slowhttptest, testssl.sh), as far as they are installed.
+suites:
+    cargo build --release -p rwgi-server
+    reference-server/tests/suites.sh --long "${CARGO_TARGET_DIR:-target}/release/rwgi"
+
 # Formats.
 format:
     cargo fmt --all
