@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One message to many receivers: rwgi-channels beside channels and channels_redis, on the same machine and the same Redis.
+"""One message to many receivers: rwgi-channels beside channels_redis, on the same machine and the same Redis.
 
     python3 contrib/channels/tools/fan_out.py [--receivers 10000] [--rounds 20] [--repeat 3]
 
@@ -7,7 +7,8 @@ Makes a virtual environment with channels_redis, starts a Redis of its own on a 
 Writes benches/results/fan_out.json and .md. Rules of this tool: every contestant has the same receivers, the same message of 100 bytes and
 the same rounds; what is timed is from before the message is sent until the last receiver has it; over Redis, in two processes of half the
 receivers each, until the other process has said so through Redis. Of the repetitions the one with the best median counts, for what
-disturbs a machine only ever adds.
+disturbs a machine only ever adds. The InMemoryChannelLayer of channels is left out: it looks through all channels at each call, and takes minutes
+for one message to 10,000.
 """
 
 import argparse
@@ -30,10 +31,6 @@ MESSAGE = {"type": "chat.message", "text": "x" * 100}
 
 
 def layer_of(kind, url):
-    if kind == "memory":
-        from channels.layers import InMemoryChannelLayer
-
-        return InMemoryChannelLayer()
     if kind == "redis":
         from channels_redis.core import RedisChannelLayer
 
@@ -131,7 +128,8 @@ def commands(python, url, receivers, rounds):
 
     return {
         "one process: rwgi-channels, Memory": (None, [rust, "memory", str(receivers), rounds]),
-        "one process: channels, InMemoryChannelLayer": (None, theirs("memory", "only", str(receivers))),
+        "one process: channels_redis, RedisChannelLayer": (None, theirs("redis", "only", str(receivers))),
+        "one process: channels_redis, RedisPubSubChannelLayer": (None, theirs("pubsub", "only", str(receivers))),
         "two over Redis: rwgi-channels, Redis": ([rust, "redis", url, half], [rust, "send", url, half, rounds]),
         "two over Redis: channels_redis, RedisChannelLayer": (
             theirs("redis", "receive", half),
@@ -148,7 +146,9 @@ def run(other, timed):
     processes = []
     try:
         for command in filter(None, (other, timed)):
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
             processes.append(process)
             if other:
                 for line in process.stdout:
@@ -157,7 +157,8 @@ def run(other, timed):
         output, _ = processes[-1].communicate("go\n", timeout=1200)
         found = dict(re.findall(r"(\w+)=([\w.]+)", output))
         if "median_ms" not in found:
-            raise SystemExit(f"{timed}: no figure in {output!r}")
+            # A receiver's connection timed out, or the last one had nothing after a minute.
+            return None
         return {key: float(value) if key.endswith("_ms") else value for key, value in found.items()}
     finally:
         for process in processes:
@@ -187,8 +188,9 @@ def main():
                 for name, (other, timed) in contestants.items():
                     figure = run(other, timed)
                     print(f"{turn + 1}/{arguments.repeat} {name}: {figure}", flush=True)
-                    if name not in best or figure["median_ms"] < best[name]["median_ms"]:
+                    if figure and (not best.get(name) or figure["median_ms"] < best[name]["median_ms"]):
                         best[name] = figure
+                    best.setdefault(name, None)
             finally:
                 redis.kill()
                 redis.wait()
@@ -216,6 +218,9 @@ def main():
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for name, figure in best.items():
+        if figure is None:
+            lines.append(f"| {name} | none: a receiver failed, or waited for more than a minute | | | |")
+            continue
         times = " | ".join(f"{figure[key]:.1f}" for key in ("median_ms", "p90_ms", "worst_ms"))
         resident = figure.get("resident", "")
         mib = f"{int(resident.removesuffix('kB')) / 1024:.0f} MiB" if resident.endswith("kB") else "unknown"

@@ -85,3 +85,61 @@ async fn what_cannot_be_reached_or_used_is_said() {
     let none = RedisConfig { servers: Vec::new(), ..RedisConfig::new("") };
     assert!(matches!(Redis::connect(none).await, Err(Error::Configuration(_))));
 }
+
+/// Not a test: a process whose system knows the certificate of the next test, which only its environment can tell it.
+#[tokio::test]
+#[ignore = "run by `over_tls`"]
+async fn a_process_that_knows_the_certificate() {
+    let Ok(url) = std::env::var("RWGI_TEST_REDIS") else { return };
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    works(RedisConfig::new(url)).await;
+    println!("it works");
+}
+
+#[tokio::test]
+async fn over_tls() {
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder =
+        std::env::temp_dir().join(format!("rwgi-redis-tls-{:016x}", getrandom::u64().unwrap()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (public, private) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::write(&public, certificate.cert.pem()).unwrap();
+    std::fs::write(&private, certificate.signing_key.serialize_pem()).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = RedisServer::start_with(
+        0,
+        &[
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            public.to_str().unwrap(),
+            "--tls-key-file",
+            private.to_str().unwrap(),
+            "--tls-ca-cert-file",
+            public.to_str().unwrap(),
+            "--tls-auth-clients",
+            "no",
+        ],
+    )
+    .await;
+    if server.is_some() {
+        let run = async |knows: bool| {
+            let mut process = tokio::process::Command::new(std::env::current_exe().unwrap());
+            process
+                .args(["--ignored", "--exact", "--nocapture"])
+                .arg("addresses::a_process_that_knows_the_certificate")
+                .env("RWGI_TEST_REDIS", format!("rediss://localhost:{port}"))
+                .kill_on_drop(true);
+            if knows {
+                process.env("SSL_CERT_FILE", &public);
+            }
+            within("the process", process.output()).await.unwrap()
+        };
+        let trusting = run(true).await;
+        assert!(trusting.status.success(), "{}", String::from_utf8_lossy(&trusting.stderr));
+        assert!(String::from_utf8_lossy(&trusting.stdout).contains("it works"));
+        // And a certificate that nobody has vouched for is none.
+        assert!(!run(false).await.status.success());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
