@@ -65,7 +65,7 @@ class Visitor:
         with answer:
             body = answer.read()
             coding = answer.headers.get("Content-Encoding")
-            if coding:
+            if coding and body:
                 # Compressed text differs with the length of a port's digits.
                 body = gzip.decompress(body) if coding == "gzip" else zlib.decompress(body)
             kept = {
@@ -104,7 +104,7 @@ class Real(unittest.TestCase):
         paths = """/get?a=1&a=2&b=%C3%A9 /headers /user-agent /status/418 /status/204 /redirect/2 /relative-redirect/1 /cookies/set?k=v
             /cookies /basic-auth/user/passwd /hidden-basic-auth/user/passwd /html /xml /robots.txt /deny /encoding/utf8 /gzip /deflate
             /json /base64/SFRUUEJJTg== /bytes/1024?seed=7 /stream/5 /stream-bytes/2048?seed=7&chunk_size=100 /range/1024
-            /links/10/3 /image/png /image/svg /response-headers?X-A=1&X-A=2 /etag/abc /cache /cache/60 /anything/x/y?z=1 /delay/0
+            /links/10/3 /image/png /image/svg /response-headers?X-A=1&X-A=2 /etag/abc /cache/60 /anything/x/y?z=1 /delay/0
             /drip?numbytes=5&duration=0 /absolute-redirect/1 /uuid""".split()
         with Running("--threads", "4", app="httpbin:app") as server, Own(app) as own:
             ours, theirs = Visitor(server.port), Visitor(own.port)
