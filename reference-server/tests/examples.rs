@@ -31,6 +31,7 @@ examples! {
     request: "../examples/request.rs";
     site: "../examples/site.rs";
     streaming: "../examples/streaming.rs";
+    websocket: "../examples/websocket.rs";
 }
 
 /// Starts an application on a port of the system's choice.
@@ -183,4 +184,21 @@ async fn a_part_of_a_program_that_goes_on() {
     within(visits.wait_for(3)).await;
     running.stop().await.unwrap();
     TcpStream::connect(address).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_websocket_that_echoes() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+
+    let (running, address) = start(websocket::application).await;
+    assert!(ask(address, "GET /", "").await.contains("new WebSocket"));
+    let url = format!("ws://{address}/");
+    let (mut socket, _) = within(tokio_tungstenite::connect_async(url)).await.unwrap();
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(within(socket.next()).await.unwrap().unwrap(), Message::text("hello"));
+    socket.send(Message::text("bye")).await.unwrap();
+    assert!(within(socket.next()).await.unwrap().unwrap().is_close());
+    drop(socket);
+    running.stop().await.unwrap();
 }

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 type Layer = Arc<dyn ChannelLayer>;
 
+// ANCHOR: chat
 /// The chat of the documentation, which ends as the client says.
 async fn chat(layer: Layer, environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
     let mut socket = GroupSocket::accept(&environ, start, (), &layer, &["room", "news"]).await?;
@@ -33,6 +34,7 @@ async fn chat(layer: Layer, environ: Environ, start: StartResponse) -> rwgi::Res
     }
     Ok(socket.finish())
 }
+// ANCHOR_END: chat
 
 /// What the client does.
 enum Act {
