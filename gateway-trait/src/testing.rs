@@ -2,7 +2,8 @@
 //!
 //! The call goes through the same [`Exchange`] that a server uses, so that commit, declared length, HEAD and
 //! callbacks behave as they do on the wire. What is missing is HTTP itself: nothing is framed, Date and the Content-Length of a whole
-//! answer are not added, and an error before the commit is an `Err` and not yet an error response.
+//! answer are not added, and an error before the commit is an `Err` and not yet an error response. That all else is the same as over the
+//! wire is shown by a test of the reference server, which asks both (`in_memory`).
 //!
 //! ```
 //! use http::StatusCode;

@@ -83,7 +83,7 @@ impl EnvironBuilder {
         self.header(HOST, host)
     }
 
-    /// The content; Content-Length is set from it where it is exact.
+    /// The content; Content-Length is set from it where it is exact. The server's limit on content holds, unless the input has one.
     #[must_use]
     pub fn input(mut self, input: impl Into<Input>) -> Self {
         self.input = input.into();
@@ -133,6 +133,10 @@ impl EnvironBuilder {
             self.headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
         }
         refuse(&self.method, &uri, &self.headers)?;
+        if self.input.limit().is_none() {
+            // As a server does; an input that came with a limit of its own keeps it.
+            self.input.set_limit(self.connection.server.limits().body_bytes);
+        }
         if let BodyLength::Exact(length) = self.input.length() {
             let length = HeaderValue::from(length);
             if *self.headers.entry(CONTENT_LENGTH).or_insert(length.clone()) != length {
