@@ -17,7 +17,7 @@ const ONE_WAY: [(&str, &[&str], &[&str]); 4] = [
     ("rwgi", &[], &[]),
     ("rwgi-conformance", &["rwgi"], &[]),
     ("rwgi-server", &["rwgi"], &["rwgi-conformance"]),
-    ("benches", &["rwgi", "rwgi-server"], &[]),
+    ("benches", &["rwgi", "rwgi-server", "rwgi-tower"], &[]),
 ];
 
 /// All that the contract is made of.
