@@ -99,7 +99,7 @@ pub const ALL: &[Contestant] = &[
         binary: "peer-rwgi",
         arguments: &["--shape", "per-core", "--watched"],
         counted: true,
-        routes: &Route::ALL,
+        routes: &[Route::Plaintext],
         framework: false,
         about: "the same with an admin listener: every exchange is counted, and its duration taken",
     },
