@@ -1,5 +1,17 @@
 //! The judge of RWGI: whether a server, or an application, keeps the contract.
 //!
+//! ```
+//! use http::StatusCode;
+//! use rwgi::{Environ, Finished, StartResponse};
+//!
+//! async fn hello(_: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
+//!     start_response.respond(StatusCode::OK, [("content-type", "text/plain")], "Hello, World!")
+//! }
+//!
+//! // In a test: a catalogue of requests and clients, and a departure at each await. What is found names the requirement.
+//! rwgi_conformance::assert_conforms(hello);
+//! ```
+//!
 //! - [`server`] is the suite for servers: a raw client, a strict reader, the application that the suite mounts, and
 //!   the cases, one file for each chapter of the specification.
 //! - [`honest`] is a small blocking server that keeps the contract, and breaks one rule of it on request: the
