@@ -199,7 +199,7 @@ def main():
         "day": time.strftime("%Y-%m-%d"),
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "redis": version.removeprefix("v="),
+        "redis_server": version.removeprefix("v="),
         **versions,
         "receivers": arguments.receivers,
         "rounds": arguments.rounds,
