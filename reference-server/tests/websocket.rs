@@ -355,3 +355,36 @@ async fn over_tls_it_is_the_same_session() {
     socket.close(None).await.unwrap();
     assert!(matches!(within("the end", socket.next()).await, Some(Ok(Message::Close(None)))));
 }
+
+/// Python with the library `websockets`: that of `RWGI_PYTHON`, or the system's.
+fn python() -> Option<String> {
+    let python = std::env::var("RWGI_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let there = std::process::Command::new(&python)
+        .args(["-c", "import websockets"])
+        .stderr(std::process::Stdio::null())
+        .status();
+    there.is_ok_and(|status| status.success()).then_some(python)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pythons_websockets_gets_its_messages_back() {
+    let Some(python) = python() else {
+        assert!(std::env::var_os("RWGI_REQUIRE_PYTHON").is_none(), "no Python with `websockets`");
+        use std::io::Write as _;
+        let _ = writeln!(
+            std::io::stderr(),
+            "websocket test skipped: no Python with `websockets` (apt install python3-websockets, or set RWGI_PYTHON)"
+        );
+        return;
+    };
+    let server = serve(application).await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/websocket_client.py");
+    let address = format!("ws://{}/", server.address().unwrap());
+    let run = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(python).args([script, &address]).output()
+    });
+    let output = within("Python", run).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said.trim(), "done", "{}", String::from_utf8_lossy(&output.stderr));
+    within("the stop", server.stop()).await.unwrap();
+}

@@ -24,6 +24,7 @@ mod request_id;
 mod router;
 mod security;
 mod timeout;
+mod websocket;
 
 mod client;
 
@@ -43,3 +44,4 @@ pub use self::router::{PathParameters, Router};
 pub use self::security::SecurityHeaders;
 pub use self::settings::{Problem, Problems, Settings, Value};
 pub use self::timeout::Timeout;
+pub use self::websocket::{BlockingWebSocket, IsWebSocket, OriginValidator, WebSocketGate};

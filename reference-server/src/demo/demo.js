@@ -170,6 +170,59 @@ async function fail(part, path) {
   body.hidden = text === "";
 }
 
+// --- The WebSockets.
+
+const socketAddress = (path) => new URL(path, location.href.replace(/^http/, "ws"));
+let talking = null;
+
+function say(message) {
+  const part = element("console");
+  const log = element("console-log");
+  if (talking === null) {
+    talking = new WebSocket(socketAddress("socket/echo"));
+    talking.onopen = () => {
+      report(part, "running", `Open${talking.extensions ? `, with ${talking.extensions}` : ""}.`);
+      element("console-close").disabled = false;
+      talking.send(message);
+    };
+    talking.onmessage = ({ data }) => {
+      const line = document.createElement("li");
+      line.textContent = data;
+      log.append(line);
+    };
+    talking.onclose = ({ code, wasClean }) => {
+      report(part, wasClean ? "done" : "failed", `Closed with ${code}${wasClean ? "" : ", not cleanly"}.`);
+      element("console-close").disabled = true;
+      talking = null;
+    };
+  } else {
+    talking.send(message);
+  }
+}
+
+function download(total) {
+  const part = element("download");
+  const socket = new WebSocket(socketAddress(`socket/download?bytes=${total}`));
+  socket.binaryType = "arraybuffer";
+  let received = 0;
+  let told = 0;
+  element("download-run").disabled = true;
+  report(part, "running", "Asked.");
+  socket.onmessage = ({ data }) => {
+    if (typeof data === "string") {
+      told = parseInt(data, 10);
+      progress("download-told", told, total);
+    } else {
+      received += data.byteLength;
+    }
+  };
+  socket.onclose = ({ code, reason, wasClean }) => {
+    const whole = wasClean && code === 1000 && received === total && told === total;
+    report(part, whole ? "done" : "failed", `Closed with ${code} (${reason}): ${bytes(received)} came, ${bytes(told)} were told.`);
+    element("download-run").disabled = false;
+  };
+}
+
 // --- What a person does.
 
 element("stream-form").addEventListener("submit", (event) => {
@@ -183,5 +236,11 @@ element("echo-file").addEventListener("change", (event) => {
   const [file] = event.currentTarget.files;
   if (file) echo(file, file.name);
 });
+element("console-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  say(event.currentTarget.elements.message.value);
+});
+element("console-close").addEventListener("click", () => talking?.close(1000));
+element("download-run").addEventListener("click", () => download(8 * 1024 * 1024));
 element("before-run").addEventListener("click", () => fail(element("error-before"), "error/before"));
 element("after-run").addEventListener("click", () => fail(element("error-after"), "error/after"));

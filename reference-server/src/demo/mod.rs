@@ -15,6 +15,7 @@ mod pages;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode};
@@ -31,6 +32,8 @@ use self::documentation::Document;
 /// | `/environ` | the environ as JSON |
 /// | `/echo` | the content of a POST, sent back as it comes, of any size |
 /// | `/stream` | pieces of text over time: `?n=12&interval=250` (milliseconds) |
+/// | `/socket/echo` | a WebSocket that sends each message back |
+/// | `/socket/download` | a WebSocket that sends `?bytes=8388608` and tells how far it is |
 /// | `/error/before`, `/error/after` | a failure before the head has left, and after |
 /// | `/documentation` | the contract on one page, and below it the documents of the repository |
 pub fn application() -> impl Application {
@@ -47,6 +50,8 @@ enum Route {
     Environ,
     Echo,
     Stream,
+    SocketEcho,
+    SocketDownload,
     ErrorBefore,
     ErrorAfter,
     Asset(&'static pages::Asset),
@@ -63,6 +68,8 @@ impl Route {
             "/environ" => Self::Environ,
             "/echo" => Self::Echo,
             "/stream" => Self::Stream,
+            "/socket/echo" => Self::SocketEcho,
+            "/socket/download" => Self::SocketDownload,
             "/error/before" => Self::ErrorBefore,
             "/error/after" => Self::ErrorAfter,
             "*" => Self::Everything,
@@ -85,6 +92,8 @@ impl Route {
         match self {
             Self::Echo => method == Method::POST,
             Self::Everything => false,
+            // Over HTTP/2 a WebSocket comes by CONNECT.
+            Self::SocketEcho | Self::SocketDownload if method == Method::CONNECT => true,
             // The gateway leaves the content out of an answer to HEAD.
             _ => method == Method::GET || method == Method::HEAD,
         }
@@ -113,6 +122,8 @@ async fn answer(environ: Environ, start_response: StartResponse) -> Result<Finis
         Route::Environ => environ_as_json(&environ, start_response),
         Route::Echo => echo::echo(environ, start_response).await,
         Route::Stream => stream::stream(environ, start_response).await,
+        Route::SocketEcho => websocket::echo(environ, start_response).await,
+        Route::SocketDownload => websocket::download(environ, start_response).await,
         Route::ErrorBefore => errors::before_the_head(start_response).await,
         Route::ErrorAfter => errors::after_the_head(start_response).await,
         Route::Asset(asset) => pages::asset(asset, start_response),

@@ -81,6 +81,8 @@ pub(super) fn page(environ: &Environ, start_response: StartResponse) -> Result<F
             ("limits", &rows(&facts::limits(environ))),
             ("variables", &variables),
             ("code-stream", &escape(excerpt(include_str!("stream.rs"), "async fn stream"))),
+            ("code-socket", &escape(excerpt(include_str!("websocket.rs"), "async fn echo"))),
+            ("code-download", &escape(excerpt(include_str!("websocket.rs"), "async fn download"))),
             ("code-echo", &escape(excerpt(include_str!("echo.rs"), "async fn echo"))),
             ("code-before", &escape(excerpt(include_str!("errors.rs"), "async fn before"))),
             ("code-after", &escape(excerpt(include_str!("errors.rs"), "async fn after"))),
@@ -156,6 +158,8 @@ mod tests {
         for (source, signature) in [
             (include_str!("stream.rs"), "async fn stream"),
             (include_str!("echo.rs"), "async fn echo"),
+            (include_str!("websocket.rs"), "async fn echo"),
+            (include_str!("websocket.rs"), "async fn download"),
             (include_str!("errors.rs"), "async fn before"),
             (include_str!("errors.rs"), "async fn after"),
         ] {

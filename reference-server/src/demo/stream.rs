@@ -31,7 +31,7 @@ pub(super) async fn stream(environ: Environ, start_response: StartResponse) -> R
 }
 
 /// The number that the query gives under `name`, the last one if there are several.
-fn number(environ: &Environ, name: &str, default: u64) -> Result<u64> {
+pub(super) fn number(environ: &Environ, name: &str, default: u64) -> Result<u64> {
     let pairs = environ.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
     let Some((_, text)) = pairs.rev().find(|(key, _)| *key == name) else { return Ok(default) };
     text.parse().map_err(|_| {

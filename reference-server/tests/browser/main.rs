@@ -163,6 +163,60 @@ fn a_person_sees_an_upload_come_back_with_its_progress() {
 }
 
 #[test]
+fn a_person_talks_over_a_websocket() {
+    let Some(visit) = visit() else { return };
+    visit.open("/");
+    let browser = &visit.browser;
+    browser.click("#console-send");
+    browser.until("document.querySelectorAll('#console-log li').length == 1");
+    browser.run("document.querySelector('#console-form').elements.message.value = 'Grüße 😀'");
+    browser.click("#console-send");
+    browser.until("document.querySelectorAll('#console-log li').length == 2");
+    let log = browser.text("#console-log");
+    assert!(log.contains("Hello") && log.contains("Grüße 😀"), "{log}");
+    let said = browser.text("#console-status");
+    assert!(said.contains("permessage-deflate"), "{said}");
+    browser.click("#console-close");
+    let (state, said) = visit.ended("#console");
+    assert_eq!((state.as_str(), said.as_str()), ("done", "Closed with 1000."));
+    visit.end();
+}
+
+#[test]
+fn a_person_sees_how_far_a_download_is() {
+    let Some(visit) = visit() else { return };
+    visit.open("/");
+    let browser = &visit.browser;
+    browser.run(
+        "window.told = [];
+         const bar = document.querySelector('#download-told');
+         new MutationObserver(() => told.push(bar.value / bar.max)).observe(bar, { attributes: true });",
+    );
+    browser.click("#download-run");
+    let (state, said) = visit.ended("#download");
+    assert_eq!(state, "done", "{said}");
+    assert!(said.starts_with("Closed with 1000 (all sent): 8,388,608 bytes came"), "{said}");
+    let partly = browser.run("return told.filter((value) => value > 0 && value < 1).length");
+    assert!(partly.as_u64().unwrap() >= 2, "progress was told {partly} times on its way");
+    visit.end();
+}
+
+#[test]
+fn a_page_of_another_origin_opens_no_websocket() {
+    let Some(visit) = visit() else { return };
+    // A page without an address has the origin `null`.
+    visit.browser.open("data:text/html,<p>elsewhere");
+    let address = visit.origin.replace("http", "ws");
+    visit.browser.run(&format!(
+        "window.seen = ''; const socket = new WebSocket('{address}/socket/echo');
+         socket.onopen = () => {{ seen = 'opened'; }}; socket.onclose = () => {{ seen ||= 'refused'; }};"
+    ));
+    visit.browser.until("window.seen !== ''");
+    assert_eq!(visit.browser.run("return window.seen"), "refused");
+    visit.end();
+}
+
+#[test]
 fn a_person_sends_a_file() {
     let Some(visit) = visit() else { return };
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("a <b>file.bin");
