@@ -128,6 +128,7 @@ def main():
         except PackageNotFoundError:
             print("LEFT OUT: %s is not installed" % name)
     lines = []
+    busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as data:
         prepare(data)
         for row in options.row or ROWS:
@@ -144,7 +145,8 @@ def main():
             "",
             "Made by `python benches/throughput.py --write THROUGHPUT.md`; not edited by hand. One run, one machine (%d processors, shared with" % os.cpu_count(),
             "wrk), one process, %d threads where a server has threads (bjoern and fastwsgi have one), Python %s. The figure that compares is" % (options.threads, sys.version.split()[0]),
-            "requests per second of the server's own processor time; the last column is rwgi's figure divided by the row's.",
+            "requests per second of the server's own processor time; the last column is rwgi's figure divided by the row's. The machine's load",
+            "before the run was %.0f: on a busy machine p99 and requests per second say little." % busy,
             "",
             "| | Server | per CPU-second | per second | p99, ms | failed | rwgi is |",
             "|---|---|---|---|---|---|---|",

@@ -37,7 +37,7 @@ def waitress(port, app):
 
 
 def uwsgi(port, app):
-    options = ["--http11-socket", "127.0.0.1:%d" % port, "--enable-threads", "--threads", "4", "--master"]
+    options = ["--http-socket", "127.0.0.1:%d" % port, "--enable-threads", "--threads", "4", "--master"]
     return [_bin("uwsgi"), *options, "--http-chunked-input", "--need-app", "--die-on-term", "--module", app]
 
 
