@@ -73,7 +73,7 @@ def require_websocket(view):
 def _decorate(view, required):
     @functools.wraps(view)
     def called(request, *arguments, **keywords):
-        from django.http import HttpResponse, HttpResponseBadRequest
+        from django.http import HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 
         socket = request.META.get("rwgi.websocket")
         request.is_websocket = lambda: socket is not None
@@ -82,6 +82,8 @@ def _decorate(view, required):
             if required:
                 return HttpResponseBadRequest("a WebSocket is needed here")
             return view(request, *arguments, **keywords)
+        if not _is_welcome(request):
+            return HttpResponseForbidden("this page may not open a WebSocket here")
         socket.accept()
         request.websocket = WebSocket(socket)
         try:
@@ -92,6 +94,15 @@ def _decorate(view, required):
         # Nobody reads it; Django asks for one.
         return response or HttpResponse()
 
-    # A browser sends its cookies with a handshake from any page, so the token of a form would not help; Origin does.
-    called.csrf_exempt = True
     return called
+
+
+def _is_welcome(request):
+    """Whether the page that asks is of this site, or of one in CSRF_TRUSTED_ORIGINS: a browser lets any page ask, with the cookies."""
+    from urllib.parse import urlsplit
+
+    from django.conf import settings
+
+    origin = request.META.get("HTTP_ORIGIN")
+    # Who is no browser sends none, and has no cookies of somebody else.
+    return origin is None or urlsplit(origin).netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS

@@ -3,6 +3,7 @@
 Rules of this test: one server for all tests, with data of its own; where there is no browser its tests say so and are left out.
 """
 
+import http.client
 import http.server
 import json
 import os
@@ -97,6 +98,14 @@ class Plain(unittest.TestCase):
         for chunked in (False, True):
             answer = upload(content, chunked)
             self.assertEqual(answer, {"name": "large.bin", "size": len(content), "sum": sum(content)}, chunked)
+
+    def test_a_websocket_is_for_pages_of_the_site(self):
+        for page, status in ((site, 101), ("http://elsewhere.example", 403)):
+            connection = http.client.HTTPConnection(site[len("http://") :], timeout=30)
+            handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Origin": page}
+            connection.request("GET", "/echo/", headers={**handshake, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+            self.assertEqual(connection.getresponse().status, status)
+            connection.close()
 
     def test_an_export_is_streamed(self):
         with get("/export/") as answer:
