@@ -47,24 +47,23 @@ type Upgradeable<T> = http1::UpgradeableConnection<TokioIo<Wire<T>>, Gateway>;
 ///
 /// hyper gives the transport away at the end of each connection on which an upgrade was asked for, granted or not, and what it has not
 /// written by then is lost (hyper 1.12). So it may do so only once an answer says that somebody took the upgrade.
-#[allow(clippy::large_enum_variant, reason = "one to a connection")]
 enum Driven<T: Transport> {
-    Plain(Hyper<T>),
-    HandingOver(Upgradeable<T>),
+    Plain(Box<Hyper<T>>),
+    HandingOver(Box<Upgradeable<T>>),
 }
 
 impl<T: Transport> Driven<T> {
     fn hand_over(self) -> Self {
         match self {
-            Self::Plain(http) => Self::HandingOver(http.with_upgrades()),
+            Self::Plain(http) => Self::HandingOver(Box::new(http.with_upgrades())),
             handing_over => handing_over,
         }
     }
 
     fn graceful_shutdown(&mut self) {
         match self {
-            Self::Plain(http) => Pin::new(http).graceful_shutdown(),
-            Self::HandingOver(http) => Pin::new(http).graceful_shutdown(),
+            Self::Plain(http) => Pin::new(&mut **http).graceful_shutdown(),
+            Self::HandingOver(http) => Pin::new(&mut **http).graceful_shutdown(),
         }
     }
 
@@ -79,7 +78,7 @@ impl<T: Transport> Driven<T> {
 
 /// Drives hyper until the connection ends, one way or another.
 pub(super) async fn drive<T: Transport>(
-    http: Hyper<T>,
+    http: Box<Hyper<T>>,
     wire: &WireHandle<T>,
     shared: &Shared,
     state: &State,
@@ -186,8 +185,8 @@ pub(super) async fn drive<T: Transport>(
 #[inline]
 fn poll_hyper<T: Transport>(http: &mut Driven<T>, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
     let http = match http {
-        Driven::Plain(http) => http,
-        Driven::HandingOver(http) => return Pin::new(http).poll(cx),
+        Driven::Plain(http) => &mut **http,
+        Driven::HandingOver(http) => return Pin::new(&mut **http).poll(cx),
     };
     ready!(Pin::new(&mut *http).poll(cx))?;
     // A connection on which an Upgrade was asked for is ready before it has flushed; asked again, it flushes.

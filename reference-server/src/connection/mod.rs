@@ -131,18 +131,21 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
             } else {
                 shared.http1.serve_connection(io, gateway)
             };
-            http1::drive(http, &handle, &shared, &state, reset.as_mut()).await
+            // In boxes, here and below: a future keeps room for what it moves and for each way that it may take, and an idle connection
+            // should keep neither.
+            http1::drive(Box::new(http), &handle, &shared, &state, reset.as_mut()).await
         }
-        Protocol::Http2 => http2::drive(io, gateway, &handle, &shared, &state).await,
+        Protocol::Http2 => Box::pin(http2::drive(io, gateway, &handle, &shared, &state)).await,
     };
     if matches!(end, End::HandedOver) {
         end = handed_over(&handle, &shared).await;
     }
     if let Some(mut socket) = handle.into_inner() {
         if let End::Upgraded(granted, early) = end {
-            end = carry(&mut socket, early, *granted, &shared, &state, reset.as_mut()).await;
+            let carried = carry(&mut socket, early, *granted, &shared, &state, reset.as_mut());
+            end = Box::pin(carried).await;
         }
-        close(socket, end, &shared, &state, &connection, reset).await;
+        Box::pin(close(socket, end, &shared, &state, &connection, reset)).await;
     }
 }
 
