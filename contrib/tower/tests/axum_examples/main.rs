@@ -6,11 +6,11 @@
 mod host;
 
 #[allow(dead_code, reason = "its `main` is for people")]
-#[path = "../../examples/chat.rs"]
+#[path = "../../examples/axum_chat.rs"]
 mod chat;
 
 #[allow(dead_code, reason = "its `main` is for people")]
-#[path = "../../examples/hello.rs"]
+#[path = "../../examples/axum_hello.rs"]
 mod hello;
 
 #[allow(dead_code, reason = "its `main` is for people")]

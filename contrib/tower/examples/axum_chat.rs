@@ -1,6 +1,6 @@
 //! A chat over WebSocket by axum's extractor, on `rwgi-server`.
 //!
-//! `cargo run -p rwgi-tower --features axum --example chat`
+//! `cargo run -p rwgi-tower --features axum --example axum_chat`
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! axum's "hello, world" on `rwgi-server`: the two lines that served it are two other lines, and nothing else is.
 //!
-//! `cargo run -p rwgi-tower --features axum --example hello`
+//! `cargo run -p rwgi-tower --features axum --example axum_hello`
 
 use std::net::SocketAddr;
 

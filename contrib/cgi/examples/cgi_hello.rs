@@ -1,6 +1,6 @@
 //! One program that is a CGI program or a FastCGI responder, as it was started.
 //!
-//! As CGI: copied to a folder of CGI programs. As FastCGI: `spawn-fcgi -n -s /run/hello.sock -- target/debug/examples/hello`.
+//! As CGI: copied to a folder of CGI programs. As FastCGI: `spawn-fcgi -n -s /run/hello.sock -- target/debug/examples/cgi_hello`.
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
