@@ -125,7 +125,9 @@ fn facts() -> Vec<Violation> {
             served_by(|server| server.limits.target_bytes = Some(5), environ)
         }),
         violation("env-body-limit", || {
-            let environ = Environ::builder().method(Method::POST).input("content");
+            let mut input = rwgi::Input::from("content");
+            input.set_limit(Some(50));
+            let environ = Environ::builder().method(Method::POST).input(input);
             served_by(|server| server.limits.body_bytes = Some(100), environ)
         })
         .also(&["input-unread"]),
