@@ -13,8 +13,8 @@
 pub mod known;
 
 use std::fs;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -92,6 +92,7 @@ impl Nginx {
                 {http}
                 server {{
                     listen {address};
+                    location = {UP} {{ return 204; }}
                     location / {{ {location} }}
                 }}
             }}"
@@ -111,7 +112,13 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()?;
         drop(listener);
-        Ok(Self { process, address, folder })
+        let nginx = Self { process, address, folder };
+        // A worker that is told to stop while it starts may miss it: it has to have answered once.
+        let mut probe = TcpStream::connect(address)?;
+        probe.set_read_timeout(Some(Duration::from_secs(60)))?;
+        probe.write_all(format!("GET {UP} HTTP/1.0\r\n\r\n").as_bytes())?;
+        probe.read_exact(&mut [0])?;
+        Ok(nginx)
     }
 
     /// What nginx has logged.
@@ -143,6 +150,9 @@ impl Drop for Nginx {
         let _ = self.process.wait();
     }
 }
+
+/// What nginx answers by itself, as soon as a worker serves.
+const UP: &str = "/nginx-is-up";
 
 /// The parameters that an application needs, with the content and the answer as they come.
 pub const PARAMETERS: &str = "
