@@ -3,6 +3,8 @@
 //! Rules of this test: the suite's application plays the same scripts to both; what the server adds (Date, the length of a whole answer) is
 //! checked and then left out; a failure before the commit is an `Err` in memory and its error response on the wire.
 
+#![allow(clippy::unwrap_used, reason = "clippy takes the helpers below for production code")]
+
 mod support;
 
 use http::{HeaderMap, Method, Version};
