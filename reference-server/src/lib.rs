@@ -24,6 +24,7 @@ mod admin;
 mod command;
 mod config;
 mod error;
+mod life;
 mod server;
 mod settings;
 mod signals;
@@ -31,6 +32,7 @@ mod stop;
 mod supervisor;
 
 mod bind;
+mod door;
 mod listener;
 mod transport;
 
@@ -65,9 +67,10 @@ pub use self::command::{command, read_options, start_log, with_options};
 pub use self::config::{ClientCertificate, Config, UnixMode};
 pub use self::error::{Error, Result};
 pub use self::forwarded::{ForwardedFields, TrustedProxies};
+pub use self::life::{Readiness, Running};
 pub use self::listener::Listener;
 pub use self::observation::{RequestId, TraceParent};
-pub use self::server::{DEFAULT_BIND, Readiness, Running, Server};
+pub use self::server::{DEFAULT_BIND, Server};
 pub use self::static_files::{StaticFiles, StaticFolders};
 pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
 

@@ -1,32 +1,30 @@
-//! The server: an application, where to listen, and the life of both.
+//! The server: an application, where to listen, and how it starts.
 //!
-//! Rules of this room: bind, then startup, then accept; stop accepting, then drain, then shutdown; each step once, and each failure
-//! one clear line.
+//! Rules of this room: bind, then startup, then accept; each step once, and each failure one clear line. What comes after is in `life.rs`.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rwgi::{Application, Capabilities, Departure, Endpoint, ServerInfo};
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::AccessLog;
 use crate::admin::{self, Watched};
-use crate::arrival::{self, Layers};
+use crate::arrival;
 use crate::bind::{Bound, bind, inherited};
 use crate::blocking::BlockingThreads;
 use crate::config::Config;
 use crate::connection::{self, Shared};
+use crate::door::Door;
 use crate::gateway::Proxies;
 use crate::hosted::Host;
-use crate::listener::{FiledUnixListener, Listener};
+use crate::life::{Life, Running};
+use crate::listener::Listener;
 use crate::observation::Observer;
 use crate::signals::{Signals, Told};
-use crate::stop::{Stage, Stop};
+use crate::stop::Stop;
 use crate::{Error, Result, supervisor, tls};
 
 /// Where a server listens when nobody says: this machine only, port 8000, as `manage.py runserver`.
@@ -257,34 +255,6 @@ impl<A: Application> Server<A> {
     }
 }
 
-/// A listening socket that the runtime knows.
-enum Door {
-    Tcp { listener: TcpListener, tls: bool },
-    Unix(FiledUnixListener),
-}
-
-impl Door {
-    fn open(bound: Bound) -> Result<Self> {
-        match bound {
-            Bound::Tcp { listener, tls } => listener
-                .set_nonblocking(true)
-                .and_then(|()| TcpListener::from_std(listener))
-                .map(|listener| Self::Tcp { listener, tls }),
-            Bound::Unix { listener, file } => {
-                FiledUnixListener::new(listener, file).map(Self::Unix)
-            }
-        }
-        .map_err(|error| Error::runtime("a listening socket could not be used", error))
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        match self {
-            Self::Tcp { listener, .. } => listener.endpoint(),
-            Self::Unix(listener) => listener.endpoint(),
-        }
-    }
-}
-
 impl<A> fmt::Debug for Server<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
@@ -335,232 +305,5 @@ async fn startup<A: Application>(application: &Arc<A>, server: &Arc<ServerInfo>)
     match tokio::spawn(async move { application.startup(&server).await }).await {
         Ok(result) => result.map_err(Error::startup),
         Err(panic) => Err(Error::startup(rwgi::Error::application(panic.to_string()))),
-    }
-}
-
-/// Lets clients in until the server stops; `serve` gets each of them.
-async fn accept<L: Listener, S: Future<Output = ()> + Send + 'static>(
-    mut listener: L,
-    shared: Arc<Shared>,
-    room: Arc<Semaphore>,
-    tasks: TaskTracker,
-    serve: impl Fn(L::Stream) -> S + Sync,
-) {
-    let enter = |stream, place: OwnedSemaphorePermit| {
-        let connection = serve(stream);
-        tasks.spawn(async move {
-            connection.await;
-            drop(place);
-        });
-    };
-    let next = async |listener: &mut L| {
-        let place = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
-        enter(listener.accept().await, place);
-    };
-    loop {
-        tokio::select! {
-            biased;
-            () = shared.stop.beyond(Stage::Announce) => break,
-            () = next(&mut listener) => {}
-        }
-    }
-    let handover = tokio::time::sleep(listener.leave());
-    tokio::pin!(handover);
-    while !handover.is_elapsed() {
-        tokio::select! {
-            () = &mut handover => {}
-            () = shared.stop.beyond(Stage::Drain) => break,
-            () = next(&mut listener) => {}
-        }
-    }
-    for stream in listener.close() {
-        // Beyond the limit nobody is served, and the drop says so.
-        if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
-            enter(stream, place);
-        }
-    }
-}
-
-/// A server that serves.
-///
-/// Dropping it does not stop the server; [`stop`](Self::stop) does.
-pub struct Running {
-    endpoints: Vec<Endpoint>,
-    admin_address: Option<SocketAddr>,
-    observer: Arc<Observer>,
-    life: Box<Life>,
-}
-
-impl Running {
-    /// Where the server listens, in the order in which it was told to.
-    pub fn endpoints(&self) -> &[Endpoint] {
-        &self.endpoints
-    }
-
-    /// The first IP address and port on which the server listens.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.endpoints.iter().find_map(Endpoint::socket_addr)
-    }
-
-    /// Reads certificates and keys again, for the connections to come; those that are there keep theirs. SIGHUP does the same.
-    ///
-    /// # Errors
-    /// A file is bad: nothing has changed.
-    pub fn reload(&self) -> Result<()> {
-        self.life.reload()
-    }
-
-    /// What a readiness probe asks, also after the server was told to stop.
-    pub fn readiness(&self) -> Readiness {
-        self.life.readiness()
-    }
-
-    /// Where the admin listener answers, if there is one.
-    pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin_address
-    }
-
-    /// Opens the access log anew, for whoever has moved its file away.
-    pub fn reopen_logs(&self) {
-        self.observer.reopen_log();
-    }
-
-    /// Stops: nothing new is accepted, exchanges under way may end within the period of grace, then the application's
-    /// `shutdown` runs.
-    ///
-    /// # Errors
-    /// Some exchanges outlasted the period of grace and were aborted.
-    pub async fn stop(self) -> Result<()> {
-        self.life.stop(None).await
-    }
-
-    /// [`stop`](Self::stop) with another period of grace than the [`Config`]'s.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn stop_within(self, grace: Duration) -> Result<()> {
-        self.life.stop(Some(grace)).await
-    }
-}
-
-impl fmt::Debug for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("endpoints", &self.endpoints).finish_non_exhaustive()
-    }
-}
-
-/// Whether a server wants new clients.
-#[derive(Clone, Debug)]
-pub struct Readiness(Arc<Stop>);
-
-impl Readiness {
-    /// True until the server is told to stop.
-    pub fn is_ready(&self) -> bool {
-        self.0.is_ready()
-    }
-}
-
-/// An application that has started, and its connections.
-struct Life {
-    shared: Arc<Shared>,
-    /// Whoever lets connections in, or looks after what they need.
-    doors: TaskTracker,
-    /// The connections.
-    tasks: TaskTracker,
-    room: Arc<Semaphore>,
-    tls: Option<Arc<tls::Store>>,
-    endpoints: Vec<Endpoint>,
-    admin: Option<Running>,
-    announced: bool,
-}
-
-impl Life {
-    /// What stands before HTTP on a listener.
-    fn layers(&self, tls: bool) -> Layers {
-        let tls = self.tls.as_ref().filter(|_| tls).map(Arc::clone);
-        Layers { tls, proxies: Arc::new(self.shared.config.proxy_protocol.clone()) }
-    }
-
-    /// Begins to let clients in.
-    fn open<L: Listener, S: Future<Output = ()> + Send + 'static>(
-        &self,
-        listener: L,
-        layers: Layers,
-        serve: impl Fn(L::Stream, Layers, Arc<Shared>) -> S + Send + Sync + 'static,
-    ) {
-        let shared = Arc::clone(&self.shared);
-        let serve = {
-            let shared = Arc::clone(&shared);
-            move |stream| serve(stream, layers.clone(), Arc::clone(&shared))
-        };
-        let (room, tasks) = (Arc::clone(&self.room), self.tasks.clone());
-        self.doors.spawn(accept(listener, shared, room, tasks, serve));
-    }
-
-    fn run(self) -> Running {
-        let endpoints = self.endpoints.clone();
-        for endpoint in endpoints.iter().filter(|_| self.announced) {
-            tracing::info!(%endpoint, "listening");
-        }
-        let admin_address = self.admin.as_ref().and_then(Running::address);
-        let observer = Arc::clone(&self.shared.observer);
-        observer.serve();
-        Running { endpoints, admin_address, observer, life: Box::new(self) }
-    }
-}
-
-/// A page of numbers takes no longer.
-const ADMIN_GRACE: Duration = Duration::from_secs(1);
-
-impl Life {
-    fn readiness(&self) -> Readiness {
-        Readiness(Arc::clone(&self.shared.stop))
-    }
-
-    fn reload(&self) -> Result<()> {
-        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
-    }
-
-    /// A box, because the admin listener is a server within the server.
-    fn stop(
-        self: Box<Self>,
-        grace: Option<Duration>,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>> {
-        Box::pin(async move {
-            let Self { shared, tasks, doors, admin, .. } = *self;
-            if !shared.config.announce.is_zero() {
-                shared.stop.advance(Stage::Announce);
-                tokio::time::sleep(shared.config.announce).await;
-            }
-            shared.stop.advance(Stage::Drain);
-            let grace = grace.unwrap_or(shared.config.grace);
-            let mut result = Ok(());
-            doors.close();
-            tasks.close();
-            let all = async {
-                // Whoever is still let in is counted from then on.
-                doors.wait().await;
-                tasks.wait().await;
-            };
-            tokio::pin!(all);
-            if tokio::time::timeout(grace, &mut all).await.is_err() {
-                result = Err(Error::grace(tasks.len()));
-                shared.stop.advance(Stage::Kill);
-                all.await;
-            }
-            if let Err(panic) = tokio::spawn(shared.application.shutdown()).await {
-                tracing::error!(%panic, "the application's shutdown panicked");
-            }
-            // To the end somebody may ask whether the server is still there.
-            if let Some(admin) = admin
-                && admin.stop_within(ADMIN_GRACE).await.is_err()
-            {
-                tracing::debug!("whoever asked the admin listener had no answer in time");
-            }
-            if let Some(log) = shared.observer.log() {
-                log.flush().await;
-            }
-            result
-        })
     }
 }

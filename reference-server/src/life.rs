@@ -1,0 +1,205 @@
+//! The life of a server that has started: it lets clients in, is asked things, and stops.
+//!
+//! Rules of this room: stop accepting, then drain, then shutdown, each once; what outlasts the period of grace is aborted and counted; the
+//! admin listener answers until all else has ended.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rwgi::Endpoint;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::arrival::Layers;
+use crate::connection::Shared;
+use crate::door::accept;
+use crate::listener::Listener;
+use crate::observation::Observer;
+use crate::stop::{Stage, Stop};
+use crate::{Error, Result, tls};
+
+/// A server that serves.
+///
+/// Dropping it does not stop the server; [`stop`](Self::stop) does.
+pub struct Running {
+    endpoints: Vec<Endpoint>,
+    admin_address: Option<SocketAddr>,
+    observer: Arc<Observer>,
+    life: Box<Life>,
+}
+
+impl Running {
+    /// Where the server listens, in the order in which it was told to.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The first IP address and port on which the server listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.endpoints.iter().find_map(Endpoint::socket_addr)
+    }
+
+    /// Reads certificates and keys again, for the connections to come; those that are there keep theirs. SIGHUP does the same.
+    ///
+    /// # Errors
+    /// A file is bad: nothing has changed.
+    pub fn reload(&self) -> Result<()> {
+        self.life.reload()
+    }
+
+    /// What a readiness probe asks, also after the server was told to stop.
+    pub fn readiness(&self) -> Readiness {
+        self.life.readiness()
+    }
+
+    /// Where the admin listener answers, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Opens the access log anew, for whoever has moved its file away.
+    pub fn reopen_logs(&self) {
+        self.observer.reopen_log();
+    }
+
+    /// Stops: nothing new is accepted, exchanges under way may end within the period of grace, then the application's
+    /// `shutdown` runs.
+    ///
+    /// # Errors
+    /// Some exchanges outlasted the period of grace and were aborted.
+    pub async fn stop(self) -> Result<()> {
+        self.life.stop(None).await
+    }
+
+    /// [`stop`](Self::stop) with another period of grace than the [`Config`](crate::Config)'s.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stop_within(self, grace: Duration) -> Result<()> {
+        self.life.stop(Some(grace)).await
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
+}
+
+/// Whether a server wants new clients.
+#[derive(Clone, Debug)]
+pub struct Readiness(Arc<Stop>);
+
+impl Readiness {
+    /// True until the server is told to stop.
+    pub fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+}
+
+/// An application that has started, and its connections.
+pub(crate) struct Life {
+    pub(crate) shared: Arc<Shared>,
+    /// Whoever lets connections in, or looks after what they need.
+    pub(crate) doors: TaskTracker,
+    /// The connections.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) tls: Option<Arc<tls::Store>>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) admin: Option<Running>,
+    pub(crate) announced: bool,
+}
+
+impl Life {
+    /// What stands before HTTP on a listener.
+    pub(crate) fn layers(&self, tls: bool) -> Layers {
+        let tls = self.tls.as_ref().filter(|_| tls).map(Arc::clone);
+        Layers { tls, proxies: Arc::new(self.shared.config.proxy_protocol.clone()) }
+    }
+
+    /// Begins to let clients in.
+    pub(crate) fn open<L: Listener, S: Future<Output = ()> + Send + 'static>(
+        &self,
+        listener: L,
+        layers: Layers,
+        serve: impl Fn(L::Stream, Layers, Arc<Shared>) -> S + Send + Sync + 'static,
+    ) {
+        let shared = Arc::clone(&self.shared);
+        let serve = {
+            let shared = Arc::clone(&shared);
+            move |stream| serve(stream, layers.clone(), Arc::clone(&shared))
+        };
+        let (room, tasks) = (Arc::clone(&self.room), self.tasks.clone());
+        self.doors.spawn(accept(listener, shared, room, tasks, serve));
+    }
+
+    pub(crate) fn run(self) -> Running {
+        let endpoints = self.endpoints.clone();
+        for endpoint in endpoints.iter().filter(|_| self.announced) {
+            tracing::info!(%endpoint, "listening");
+        }
+        let admin_address = self.admin.as_ref().and_then(Running::address);
+        let observer = Arc::clone(&self.shared.observer);
+        observer.serve();
+        Running { endpoints, admin_address, observer, life: Box::new(self) }
+    }
+}
+
+/// A page of numbers takes no longer.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
+
+impl Life {
+    fn readiness(&self) -> Readiness {
+        Readiness(Arc::clone(&self.shared.stop))
+    }
+
+    fn reload(&self) -> Result<()> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
+    }
+
+    /// A box, because the admin listener is a server within the server.
+    fn stop(
+        self: Box<Self>,
+        grace: Option<Duration>,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>> {
+        Box::pin(async move {
+            let Self { shared, tasks, doors, admin, .. } = *self;
+            if !shared.config.announce.is_zero() {
+                shared.stop.advance(Stage::Announce);
+                tokio::time::sleep(shared.config.announce).await;
+            }
+            shared.stop.advance(Stage::Drain);
+            let grace = grace.unwrap_or(shared.config.grace);
+            let mut result = Ok(());
+            doors.close();
+            tasks.close();
+            let all = async {
+                // Whoever is still let in is counted from then on.
+                doors.wait().await;
+                tasks.wait().await;
+            };
+            tokio::pin!(all);
+            if tokio::time::timeout(grace, &mut all).await.is_err() {
+                result = Err(Error::grace(tasks.len()));
+                shared.stop.advance(Stage::Kill);
+                all.await;
+            }
+            if let Err(panic) = tokio::spawn(shared.application.shutdown()).await {
+                tracing::error!(%panic, "the application's shutdown panicked");
+            }
+            // To the end somebody may ask whether the server is still there.
+            if let Some(admin) = admin
+                && admin.stop_within(ADMIN_GRACE).await.is_err()
+            {
+                tracing::debug!("whoever asked the admin listener had no answer in time");
+            }
+            if let Some(log) = shared.observer.log() {
+                log.flush().await;
+            }
+            result
+        })
+    }
+}
