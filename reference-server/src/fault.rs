@@ -7,7 +7,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Response, StatusCode};
 use rwgi::{Endpoint, Error, Fault};
 
 /// Why a request was refused before the application was called.
@@ -121,6 +122,22 @@ pub(crate) fn log_refusal(refusal: Refusal, peer: &Endpoint) {
         %peer,
         "request refused: {refusal}"
     );
+}
+
+/// A request's name in the log: method and target.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Label {
+    pub(crate) method: Method,
+    pub(crate) target: Option<PathAndQuery>,
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            Some(target) => write!(f, "{} {target}", self.method),
+            None => self.method.fmt(f),
+        }
+    }
 }
 
 /// Logs an application's or server's failure, once; a client's own fault only where someone debugs.

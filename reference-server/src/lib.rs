@@ -39,6 +39,7 @@ mod transport;
 mod arrival;
 mod tls;
 
+mod answer;
 mod body_pace;
 mod connection;
 mod development;

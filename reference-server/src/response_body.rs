@@ -12,8 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use rwgi::{Error, ResponseBody};
 
 use crate::connection::state::{ABORTED, LINGER, Underway};
-use crate::fault;
-use crate::gateway::Label;
+use crate::fault::{self, Label};
 use crate::request_body::Content;
 
 /// The content of a response on its way out.

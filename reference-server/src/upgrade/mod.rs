@@ -17,8 +17,7 @@ use hyper::ext::Protocol;
 use rwgi::{BodyLength, Session, UpgradeOffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::fault;
-use crate::gateway::Label;
+use crate::fault::{self, Label};
 use crate::stop::{Stage, Stop};
 use crate::websocket;
 use crate::websocket::handshake::Terms;
