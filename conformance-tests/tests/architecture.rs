@@ -52,6 +52,7 @@ const ROOMS_THAT_THINK: &[&str] = &[
     "reference-server/src/access_log/escape.rs",
     "reference-server/src/access_log/format.rs",
     "reference-server/src/body_pace.rs",
+    "reference-server/src/choice.rs",
     "reference-server/src/config.rs",
     "reference-server/src/connection/chunked.rs",
     "reference-server/src/connection/head_watch.rs",

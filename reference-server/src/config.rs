@@ -3,13 +3,12 @@
 //! Rules of this room: every limit is on by default; every default states its reason and its neighbours' values; numbers in, checks
 //! out, no socket and no clock.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use rwgi::Ping;
 
+use crate::choice::{ClientCertificate, UnixMode};
 use crate::websocket::handshake::Defaults;
 use crate::{AccessLogFormat, DEFAULT_BIND, Error, ForwardedFields, StaticFolders, TrustedProxies};
 
@@ -195,59 +194,6 @@ pub struct Config {
     ///
     /// `info`: starts, stops and refusals; one line for each failure.
     pub log: String,
-}
-
-/// Whether a client may do without a certificate: `required` or `optional`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientCertificate {
-    /// No client is served without.
-    #[default]
-    Required,
-    /// A client without is served, one with a bad one is not.
-    Optional,
-}
-
-impl FromStr for ClientCertificate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "required" => Ok(Self::Required),
-            "optional" => Ok(Self::Optional),
-            _ => Err(format!("{text:?} is neither \"required\" nor \"optional\"")),
-        }
-    }
-}
-
-impl fmt::Display for ClientCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Required => "required",
-            Self::Optional => "optional",
-        })
-    }
-}
-
-/// Who may connect to a Unix socket, as `chmod` has it: `660`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnixMode(pub u32);
-
-impl FromStr for UnixMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        u32::from_str_radix(text.trim(), 8)
-            .ok()
-            .filter(|mode| *mode <= 0o777)
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is no mode; write three octal digits, as \"660\""))
-    }
-}
-
-impl fmt::Display for UnixMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:03o}", self.0)
-    }
 }
 
 impl Default for Config {

@@ -21,6 +21,7 @@
 
 mod access_log;
 mod admin;
+mod choice;
 mod command;
 mod config;
 mod error;
@@ -64,8 +65,9 @@ pub mod demo;
 use rwgi::Application;
 
 pub use self::access_log::AccessLogFormat;
+pub use self::choice::{ClientCertificate, UnixMode};
 pub use self::command::{command, read_options, start_log, with_options};
-pub use self::config::{ClientCertificate, Config, UnixMode};
+pub use self::config::Config;
 pub use self::error::{Error, Result};
 pub use self::forwarded::{ForwardedFields, TrustedProxies};
 pub use self::life::{Readiness, Running};

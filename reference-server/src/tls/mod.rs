@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use self::store::{Store, watch};
-use crate::config::{ClientCertificate, Config};
+use crate::choice::ClientCertificate;
+use crate::config::Config;
 
 /// How a server speaks TLS: certificates with their keys, and whether clients show one.
 #[derive(Clone, Debug)]

@@ -1,0 +1,59 @@
+//! Settings with words of their own: who needs a certificate, who may connect to a Unix socket.
+//!
+//! Rules of this room: it thinks; what it prints, it reads; a word that it does not know is answered with those that it does.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Whether a client may do without a certificate: `required` or `optional`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// No client is served without.
+    #[default]
+    Required,
+    /// A client without is served, one with a bad one is not.
+    Optional,
+}
+
+impl FromStr for ClientCertificate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "required" => Ok(Self::Required),
+            "optional" => Ok(Self::Optional),
+            _ => Err(format!("{text:?} is neither \"required\" nor \"optional\"")),
+        }
+    }
+}
+
+impl fmt::Display for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        })
+    }
+}
+
+/// Who may connect to a Unix socket, as `chmod` has it: `660`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixMode(pub u32);
+
+impl FromStr for UnixMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        u32::from_str_radix(text.trim(), 8)
+            .ok()
+            .filter(|mode| *mode <= 0o777)
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is no mode; write three octal digits, as \"660\""))
+    }
+}
+
+impl fmt::Display for UnixMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03o}", self.0)
+    }
+}
