@@ -7,7 +7,7 @@
 mod front;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +27,16 @@ fn programs(script: &str) -> Folder {
     folder
 }
 
+/// Writes a program, by another process: what another test starts meanwhile would inherit the open file, and as long as somebody has a
+/// file open for writing, it cannot be run.
 fn program(folder: &Folder, name: &str, script: &str) {
-    let file = folder.path().join(name);
-    fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let status = Command::new("sh")
+        .args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(folder.path().join(name))
+        .arg(script)
+        .status()
+        .unwrap();
+    assert!(status.success());
 }
 
 fn bin(folder: &Folder) -> Arc<CgiBin> {
