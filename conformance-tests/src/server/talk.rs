@@ -158,7 +158,12 @@ impl<'a> Talk<'a> {
     }
 
     /// The ledger and the gates live in the application's process: a server that has one for each exchange cannot show them.
-    fn one_process(&self) -> Held {
+    ///
+    /// A case whose application blocks at a gate asks before its first request: nobody could open that gate, nor end that process.
+    ///
+    /// # Errors
+    /// There is a process for each exchange.
+    pub fn one_process(&self) -> Held {
         if self.subject.runs_once() {
             return Err(Failure::skip(
                 "each exchange has a process of its own here (`run_once`), and what this case looks at lives in one",

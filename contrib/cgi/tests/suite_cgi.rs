@@ -18,8 +18,9 @@ use self::front::{Folder, Nginx, PARAMETERS, installed, known, program_path};
 
 struct CgiBehindNginx;
 
-/// fcgiwrap's processes; each runs one program at a time.
-const PROCESSES: &str = "16";
+/// fcgiwrap's processes; each runs one program at a time, and a program that waits at a gate that nobody can open keeps its own, so
+/// there are many more than cases at once.
+const PROCESSES: &str = "64";
 
 impl ServerUnderTest for CgiBehindNginx {
     fn start(&self, _: SharedApplication) -> Result<RunningServer, BoxError> {

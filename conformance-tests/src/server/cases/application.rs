@@ -52,6 +52,7 @@ pub(super) const CASES: &[Case] = &[
 
 /// Calls that block until the gate is open.
 fn blocks(talk: &mut Talk<'_>, count: usize) -> Held<Vec<Wire>> {
+    talk.one_process()?;
     let mut wires = Vec::new();
     for _ in 0..count {
         let mut wire = talk.connect()?;
