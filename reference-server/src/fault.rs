@@ -215,10 +215,15 @@ pub(crate) fn closing_octets(status: StatusCode, date: std::time::SystemTime) ->
 }
 
 #[cfg(test)]
+#[path = "../tests/support/log.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests from outside use the rest")]
+mod log;
+
+#[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex};
 
+    use super::log::Log;
     use super::*;
 
     // Evidence: REQ-ERR-02, REQ-ERR-04
@@ -262,32 +267,10 @@ mod tests {
         assert!(text.contains("content-length: 16\r\n"));
     }
 
-    /// Keeps what is logged.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(octets)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn logged(error: &Error, aborted: bool) -> String {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::DEBUG)
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, || log_error(error, &"GET /", aborted));
-        let octets = std::mem::take(&mut *lines.0.lock().unwrap());
-        String::from_utf8(octets).unwrap()
+        let (log, _listening) = Log::listen_to_spans();
+        log_error(error, &"GET /", aborted);
+        log.take("").join("\n")
     }
 
     #[test]
