@@ -242,3 +242,57 @@ async fn content_may_come_as_slowly_as_the_configuration_lets_it() {
     }
     assert_eq!(client.response().await.text(), "#\n \r\n");
 }
+
+/// Whoever takes hyper's own upgrade, as a bridge to axum does, and sends every octet back.
+async fn taken(mut environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let taken: Option<hyper::upgrade::OnUpgrade> = environ.extensions_mut().remove();
+    let Some(taken) = taken else { return start.respond(StatusCode::OK, (), "plain") };
+    tokio::spawn(async move {
+        let mut io = hyper_util::rt::TokioIo::new(taken.await.unwrap());
+        let mut octet = [0];
+        while let Ok(1..) = io.read(&mut octet).await {
+            io.write_all(&octet).await.unwrap();
+            io.flush().await.unwrap();
+        }
+    });
+    let switching = http::Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+    start.forward(switching.body(http_body_util::Empty::<bytes::Bytes>::new())?)
+}
+
+// Evidence: REQ-UPG-07
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_over_http2_that_somebody_took_keeps_its_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (dial, server) = serve_on_pipes(taken, config()).await;
+    let io = hyper_util::rt::TokioIo::new(dial.connect().stream);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let body = http_body_util::Empty::<bytes::Bytes>::new;
+    // The server's settings have come with the first answer.
+    let plain = http::Request::builder().uri("http://a/").body(body()).unwrap();
+    assert_eq!(within("an answer", client.send_request(plain)).await.unwrap().status(), 200);
+    let ask = http::Request::builder()
+        .method("CONNECT")
+        .uri("http://a/")
+        .extension(hyper::ext::Protocol::from_static("echo"))
+        .body(body())
+        .unwrap();
+    let response = within("an answer", client.send_request(ask)).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut tunnel = hyper_util::rt::TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    // Many times what an idle connection is left, and then the time that one without an exchange has at the server's stop.
+    let stopping = tokio::spawn(server.stop_within(600 * SECOND));
+    for pause in [200 * SECOND, 30 * SECOND] {
+        sleep(pause).await;
+        tunnel.write_all(b"x").await.unwrap();
+        let mut octet = [0];
+        within("an octet", tunnel.read_exact(&mut octet)).await.unwrap();
+    }
+    tunnel.shutdown().await.unwrap();
+    drop((tunnel, client));
+    within("the stop", stopping).await.unwrap().unwrap();
+    within("the end", connection).await.unwrap().unwrap();
+}

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{Extensions, HeaderMap, Request, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use rwgi::{
     Application, BoxError, CONNECTION_FIELDS, Environ, Error, Finished, Input, Result, ServerInfo,
@@ -155,17 +155,19 @@ where
     async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
         let mut service = self.service.clone();
         let informs = environ.capabilities().informational;
+        let connect =
+            environ.method() == Method::CONNECT && environ.capabilities().forwarded_upgrade;
         let mut request = self.request(environ);
         poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
         if !informs {
             let response = service.call(request).await.map_err(failed)?;
-            return start_response.forward(without_connection_fields(response));
+            return start_response.forward(passable(response, connect));
         }
         // An application of RWGI inside of the service informs through the token of this exchange.
         let lent = Lent::new(start_response);
         request.extensions_mut().insert(lent.clone());
         let response = service.call(request).await.map_err(failed)?;
-        lent.back()?.forward(without_connection_fields(response))
+        lent.back()?.forward(passable(response, connect))
     }
 
     async fn startup(&self, server: &ServerInfo) -> Result<()> {
@@ -211,6 +213,23 @@ impl Lent {
 #[cold]
 fn failed(error: impl Into<BoxError>) -> Error {
     Error::from_boxed(error.into())
+}
+
+/// The response of a service as RWGI has it.
+///
+/// A service that took an extended CONNECT over (RFC 8441) answers 2xx without content, where the contract has 101 for both versions of
+/// HTTP (REQ-UPG-07). Content, or its type where axum has taken the content off, tells that it was answered like any other request, which
+/// the server does not let pass for a tunnel (REQ-UPG-08).
+fn passable<B: Body>(mut response: Response<B>, connect: bool) -> Response<B> {
+    if connect
+        && response.status().is_success()
+        && response.body().is_end_stream()
+        && !response.headers().contains_key(CONTENT_TYPE)
+    {
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        take_connection_fields(response.headers_mut());
+    }
+    without_connection_fields(response)
 }
 
 /// Services written for hyper set fields that belong to the connection, and RWGI's server frames and closes by itself: they are taken

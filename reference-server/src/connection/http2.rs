@@ -87,6 +87,12 @@ pub(super) struct Streams {
     arrived: Arc<Mutex<Vec<Task>>>,
 }
 
+impl Streams {
+    fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(stream));
@@ -127,15 +133,30 @@ impl Running {
     }
 
     /// Polls the streams that can go on; gives whether any could.
-    fn poll(&mut self, state: &State, cx: &mut Context<'_>) -> bool {
-        let arrived = std::mem::take(
-            &mut *self.streams.arrived.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+    fn poll(&mut self, state: &Arc<State>, cx: &mut Context<'_>) -> bool {
+        let arrived = self.streams.take();
         for task in arrived.into_iter().chain(state.take_sessions()) {
-            self.tasks.push(Noted { task, polled: Arc::clone(&self.polled) });
+            self.push(task);
         }
-        while let Poll::Ready(Some(())) = Pin::new(&mut self.tasks).poll_next(cx) {}
-        self.polled.swap(false, Relaxed)
+        loop {
+            while let Poll::Ready(Some(())) = Pin::new(&mut self.tasks).poll_next(cx) {}
+            // What a stream leaves behind carries its upgrade, whoever took it: until that is over the connection is not idle.
+            let upgrades = self.streams.take();
+            if upgrades.is_empty() {
+                return self.polled.swap(false, Relaxed);
+            }
+            for upgrade in upgrades {
+                let busy = state.begin();
+                self.push(Box::pin(async move {
+                    upgrade.await;
+                    drop(busy);
+                }));
+            }
+        }
+    }
+
+    fn push(&self, task: Task) {
+        self.tasks.push(Noted { task, polled: Arc::clone(&self.polled) });
     }
 }
 
@@ -145,7 +166,7 @@ pub(super) async fn drive<T: Transport>(
     gateway: Gateway,
     wire: &WireHandle<T>,
     shared: &Shared,
-    state: &State,
+    state: &Arc<State>,
 ) -> End {
     let streams = Streams::default();
     let mut http = builder(&shared.config, streams.clone()).serve_connection(io, gateway);

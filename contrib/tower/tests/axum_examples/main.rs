@@ -32,9 +32,17 @@ mod graceful_shutdown;
 use std::path::Path;
 
 use axum::Router;
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use self::host::{Client, Host};
 
@@ -152,34 +160,109 @@ async fn what_is_under_way_ends_before_the_server_does() {
 #[tokio::test]
 async fn a_chat_over_websocket() {
     let heard = on_both(chat::app, async |host: Host| {
-        let mut ann = enter(&host, "Ann").await;
-        let mut heard = vec![hear(&mut ann).await];
-        let mut bob = enter(&host, "Bob").await;
-        heard.extend([hear(&mut bob).await, hear(&mut ann).await]);
-        bob.send(Message::text("hello")).await.unwrap();
-        heard.extend([hear(&mut ann).await, hear(&mut bob).await]);
-        bob.close(None).await.unwrap();
-        heard.push(hear(&mut ann).await);
+        let mut heard = talk(enter(&host, "Ann").await, || enter(&host, "Bob")).await;
         // Not an upgrade: refused by axum's extractor, and the connection is still one of HTTP.
         heard.push(host.get("/websocket").await.split("\r\n").next().unwrap().to_owned());
         heard
     })
     .await;
-    let chat =
-        ["Ann joined.", "Bob joined.", "Bob joined.", "Bob: hello", "Bob: hello", "Bob left."];
-    assert_eq!(heard[..6], chat);
+    assert_eq!(heard[..6], CHAT);
     assert_eq!(heard[6], "HTTP/1.1 400 Bad Request");
 }
 
-type Socket = WebSocketStream<tokio::net::TcpStream>;
+#[tokio::test]
+async fn a_chat_over_websocket_on_one_connection_of_http2() {
+    let heard = on_both(chat::app, async |host: Host| {
+        let http2 = Http2::connect(&host).await;
+        let mut heard = talk(http2.enter("Ann").await, || http2.enter("Bob")).await;
+        // Neither extended CONNECT nor an upgrade: refused by axum's extractor.
+        heard.push(http2.get("/websocket").await.to_string());
+        heard
+    })
+    .await;
+    assert_eq!(heard[..6], CHAT);
+    assert_eq!(heard[6], "405 Method Not Allowed");
+}
+
+// Evidence: REQ-UPG-08
+#[tokio::test]
+async fn connect_that_no_extractor_took_is_no_tunnel() {
+    let host = Host::rwgi(Router::new().route("/", axum::routing::any(|| async { "hello" }))).await;
+    let http2 = Http2::connect(&host).await;
+    assert_eq!(http2.ask("/").await.unwrap().status(), 501);
+    drop(http2);
+    host.stop().await;
+}
+
+const CHAT: [&str; 6] =
+    ["Ann joined.", "Bob joined.", "Bob joined.", "Bob: hello", "Bob: hello", "Bob left."];
+
+/// Two people talk; what they heard.
+async fn talk<F: Future<Output = Socket>>(mut ann: Socket, bob: impl FnOnce() -> F) -> Vec<String> {
+    let mut heard = vec![hear(&mut ann).await];
+    let mut bob = bob().await;
+    heard.extend([hear(&mut bob).await, hear(&mut ann).await]);
+    bob.send(Message::text("hello")).await.unwrap();
+    heard.extend([hear(&mut ann).await, hear(&mut bob).await]);
+    bob.close(None).await.unwrap();
+    heard.push(hear(&mut ann).await);
+    heard
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+type Socket = WebSocketStream<Box<dyn Io>>;
 
 async fn enter(host: &Host, name: &str) -> Socket {
-    let stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
+    let stream: Box<dyn Io> = Box::new(tokio::net::TcpStream::connect(host.address).await.unwrap());
     let url = format!("ws://{}/websocket", host.address);
     let (mut socket, response) = tokio_tungstenite::client_async(url, stream).await.unwrap();
     assert_eq!(response.status(), 101);
     socket.send(Message::text(name.to_owned())).await.unwrap();
     socket
+}
+
+/// A connection of HTTP/2, with as many WebSockets as there are streams (RFC 8441).
+struct Http2(SendRequest<Empty<Bytes>>);
+
+impl Http2 {
+    async fn connect(host: &Host) -> Self {
+        let stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
+        let io = TokioIo::new(stream);
+        let (client, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(connection);
+        let client = Self(client);
+        // The server's settings, which allow extended CONNECT, have come with the first answer.
+        client.get("/nowhere").await;
+        client
+    }
+
+    async fn get(&self, path: &str) -> StatusCode {
+        let request = Request::builder().uri(format!("http://a{path}")).body(Empty::new()).unwrap();
+        host::within("an answer", self.0.clone().send_request(request)).await.unwrap().status()
+    }
+
+    async fn ask(&self, path: &str) -> hyper::Result<Response<Incoming>> {
+        let request = Request::builder()
+            .method("CONNECT")
+            .uri(format!("http://a{path}"))
+            .header("sec-websocket-version", 13)
+            .extension(hyper::ext::Protocol::from_static("websocket"))
+            .body(Empty::new())
+            .unwrap();
+        host::within("an answer", self.0.clone().send_request(request)).await
+    }
+
+    async fn enter(&self, name: &str) -> Socket {
+        let response = self.ask("/websocket").await.unwrap();
+        assert_eq!(response.status(), 200);
+        let stream: Box<dyn Io> =
+            Box::new(TokioIo::new(hyper::upgrade::on(response).await.unwrap()));
+        let mut socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        socket.send(Message::text(name.to_owned())).await.unwrap();
+        socket
+    }
 }
 
 async fn hear(socket: &mut Socket) -> String {
