@@ -10,7 +10,7 @@ run:
 
 # Every test: units, requirements, the conformance suite, documentation examples.
 test:
-    cargo test --workspace
+    cargo test --workspace --no-fail-fast
 
 # Many clients at once, bad ones among them, in the long form (half an hour): figures, and whether they are good enough.
 behaviour:
