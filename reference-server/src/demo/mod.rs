@@ -7,6 +7,7 @@
 mod documentation;
 mod echo;
 mod errors;
+mod examples;
 mod facts;
 mod html;
 mod json;
@@ -19,9 +20,10 @@ mod websocket;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode};
-use rwgi::{Application, Environ, Finished, Result, StartResponse};
+use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartResponse};
 
 use self::documentation::Document;
+use self::examples::Example;
 
 /// The demo application.
 ///
@@ -37,7 +39,91 @@ use self::documentation::Document;
 /// | `/error/before`, `/error/after` | a failure before the head has left, and after |
 /// | `/documentation` | the contract on one page, and below it the documents of the repository |
 pub fn application() -> impl Application {
-    answer
+    Demo::new()
+}
+
+/// The demo application, with examples that a program adds: [`application`] is this with none.
+///
+/// ```
+/// use http::StatusCode;
+/// use rwgi::{Environ, StartResponse};
+/// use rwgi_server::demo::Demo;
+///
+/// let clock = |_: Environ, start: StartResponse| async move {
+///     start.respond(StatusCode::OK, [("content-type", "text/plain")], "high noon")
+/// };
+/// let demo = Demo::new().example("A clock", "/clock", clock)?;
+/// # let _ = demo;
+/// # Ok::<(), rwgi::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Demo {
+    examples: Vec<Example>,
+}
+
+impl Demo {
+    /// The demo as it is.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an application: mounted at `path`, and shown on the page under its title, in a frame. Its `startup` and `shutdown` are called
+    /// with the demo's.
+    ///
+    /// # Errors
+    /// `path` is no slash with plain segments behind it (`/chat`), or leads to something else already.
+    pub fn example(
+        mut self,
+        title: &str,
+        path: &str,
+        application: impl Application,
+    ) -> Result<Self> {
+        let example = Example::new(title, path, application)?;
+        let below = |outer: &str, inner: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let taken = |other: &Example| below(&other.path, path) || below(path, &other.path);
+        if Route::find(path).is_some() || self.examples.iter().any(taken) {
+            return Err(Error::application(format!("the demo has something at {path:?} already")));
+        }
+        self.examples.push(example);
+        Ok(self)
+    }
+}
+
+impl Application for Demo {
+    async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
+        // The demo's own first: they are known at once.
+        if !self.examples.is_empty() && Route::find(environ.path_info()).is_none() {
+            let below = |example: &&Example| {
+                let rest = environ.path_info().strip_prefix(&*example.path);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if let Some(example) = self.examples.iter().find(below) {
+                return example.call(environ, start_response).await;
+            }
+        }
+        answer(&self.examples, environ, start_response).await
+    }
+
+    async fn startup(&self, server: &ServerInfo) -> Result<()> {
+        for (index, example) in self.examples.iter().enumerate() {
+            if let Err(error) = example.application.startup(server).await {
+                // Those that have begun are ended.
+                for begun in self.examples[..index].iter().rev() {
+                    begun.application.shutdown().await;
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn shutdown(&self) {
+        for example in self.examples.iter().rev() {
+            example.application.shutdown().await;
+        }
+    }
 }
 
 /// What a path leads to.
@@ -100,7 +186,11 @@ impl Route {
     }
 }
 
-async fn answer(environ: Environ, start_response: StartResponse) -> Result<Finished> {
+async fn answer(
+    examples: &[Example],
+    environ: Environ,
+    start_response: StartResponse,
+) -> Result<Finished> {
     if environ.path_info().is_empty() {
         // Mounted, and asked for without the slash that relative links need.
         let location = format!("{}/", environ.script_name());
@@ -116,7 +206,7 @@ async fn answer(environ: Environ, start_response: StartResponse) -> Result<Finis
         Route::Plaintext => {
             start_response.respond(StatusCode::OK, [(CONTENT_TYPE, "text/plain")], "Hello, World!")
         }
-        Route::Page => pages::page(&environ, start_response),
+        Route::Page => pages::page(examples, &environ, start_response),
         Route::Documentation => documentation::overview(&environ, start_response),
         Route::Document(document) => documentation::document(document, &environ, start_response),
         Route::Environ => environ_as_json(&environ, start_response),

@@ -10,6 +10,7 @@ use http::header::{
 };
 use rwgi::{Environ, Finished, Result, StartResponse};
 
+use super::examples::Example;
 use super::facts::{self, Fact};
 use super::html::{escape, fill, push_text};
 
@@ -52,14 +53,19 @@ pub(super) const PAGE_FIELDS: [(HeaderName, &str); 5] = [
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+         frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     (REFERRER_POLICY, "no-referrer"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
 /// The main page, with the environ of this very request.
-pub(super) fn page(environ: &Environ, start_response: StartResponse) -> Result<Finished> {
+pub(super) fn page(
+    examples: &[Example],
+    environ: &Environ,
+    start_response: StartResponse,
+) -> Result<Finished> {
+    let sections = examples.iter().map(|example| example.section(environ.script_name()));
     let variables = match facts::variables(environ) {
         Some(variables) => rows(&variables),
         None => rows(&[]),
@@ -68,6 +74,8 @@ pub(super) fn page(environ: &Environ, start_response: StartResponse) -> Result<F
         include_str!("page.html"),
         &[
             ("base", &escape(environ.script_name())),
+            ("examples", &sections.collect::<String>()),
+            ("example-links", &examples.iter().map(Example::link).collect::<String>()),
             ("origin", &escape(&origin(environ))),
             ("method", &escape(environ.method().as_str())),
             ("target", &escape(&target(environ))),

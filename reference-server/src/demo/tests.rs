@@ -9,10 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
-use rwgi::{BodyLength, Connection, Environ, EnvironBuilder, Exchange, Input, Result, ServerInfo};
+use rwgi::{
+    BodyLength, Connection, Environ, EnvironBuilder, Exchange, Input, Result, ServerInfo,
+    StartResponse,
+};
 
 use super::documentation::DOCUMENTS;
-use super::{application, stream};
+use super::{Demo, application, stream};
 
 async fn ask(environ: EnvironBuilder) -> Result<Response<rwgi::ResponseBody>> {
     Exchange::new(Arc::new(application()), environ.build().unwrap()).await
@@ -337,4 +340,82 @@ async fn a_client_may_leave_at_any_point() {
         drop(exchange);
         assert_eq!(text(get("/plaintext")).await.1, "Hello, World!");
     }
+}
+
+#[tokio::test]
+async fn an_added_example_is_mounted_and_shown() {
+    let clock = |environ: Environ, start: StartResponse| async move {
+        start.respond(
+            StatusCode::OK,
+            (),
+            format!("{}|{}", environ.script_name(), environ.path_info()),
+        )
+    };
+    let demo = Arc::new(Demo::new().example("A <clock>", "/clock", clock).unwrap());
+    let ask = async |uri: &str| {
+        let environ = get(uri).build().unwrap();
+        let response = Exchange::new(Arc::clone(&demo), environ).await.unwrap();
+        let (head, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        (head, text)
+    };
+    assert_eq!(ask("/clock/now").await.1, "/clock|/now");
+    let (head, _) = ask("/clock").await;
+    assert_eq!(
+        (head.status, &head.headers["location"]),
+        (StatusCode::PERMANENT_REDIRECT, &"/clock/".parse().unwrap())
+    );
+    assert_eq!(ask("/clocks").await.0.status, StatusCode::NOT_FOUND);
+    assert_eq!(ask("/plaintext").await.1, "Hello, World!");
+    let (head, page) = ask("/").await;
+    assert!(head.headers["content-security-policy"].to_str().unwrap().contains("frame-src 'self'"));
+    for shown in [
+        "<a href=\"#example-clock\">A &lt;clock&gt;</a>",
+        "<iframe class=\"example\" src=\"/clock/\"",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    assert!(!text(get("/")).await.1.contains("iframe"));
+}
+
+#[test]
+fn an_example_that_is_in_the_way_is_refused() {
+    let clock =
+        |_: Environ, start: StartResponse| async move { start.respond(StatusCode::OK, (), "") };
+    let demo = || Demo::new().example("Clock", "/clock", clock).unwrap();
+    for path in ["", "/", "clock", "/a/", "/a//b", "/a?b", "/ü", "/echo", "/clock", "/clock/2"] {
+        assert!(demo().example("Another", path, clock).is_err(), "{path}");
+    }
+    assert!(demo().example("Another", "/clocks", clock).is_ok());
+}
+
+#[tokio::test]
+async fn an_example_lives_with_the_demo() {
+    use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+    struct Counted(Arc<AtomicI32>, bool);
+    impl rwgi::Application for Counted {
+        async fn call(&self, _: Environ, start: StartResponse) -> Result<rwgi::Finished> {
+            start.respond(StatusCode::OK, (), "")
+        }
+        async fn startup(&self, _: &ServerInfo) -> Result<()> {
+            if self.1 {
+                return Err(rwgi::Error::application("no"));
+            }
+            self.0.fetch_add(1, SeqCst);
+            Ok(())
+        }
+        async fn shutdown(&self) {
+            self.0.fetch_sub(1, SeqCst);
+        }
+    }
+    let count = Arc::new(AtomicI32::new(0));
+    let info = ServerInfo::new("test/1");
+    let demo = Demo::new().example("One", "/one", Counted(Arc::clone(&count), false)).unwrap();
+    rwgi::Application::startup(&demo, &info).await.unwrap();
+    assert_eq!(count.load(SeqCst), 1);
+    rwgi::Application::shutdown(&demo).await;
+    assert_eq!(count.load(SeqCst), 0);
+    let demo = demo.example("Two", "/two", Counted(Arc::clone(&count), true)).unwrap();
+    assert!(rwgi::Application::startup(&demo, &info).await.is_err());
+    assert_eq!(count.load(SeqCst), 0);
 }

@@ -102,6 +102,13 @@ impl Browser {
         self.call("POST", &format!("/element/{element}/value"), json!({ "text": text }));
     }
 
+    /// Goes on inside of a frame of the page, with every call from here.
+    #[allow(dead_code, reason = "the demo of the server has no frames, the chat's has one")]
+    pub(crate) fn enter_frame(&self, selector: &str) {
+        let id = json!({ "element-6066-11e4-a52e-4f735466cecf": self.find(selector) });
+        self.call("POST", "/frame", json!({ "id": id }));
+    }
+
     /// Makes the page as wide as a screen of that many pixels.
     pub(crate) fn set_width(&self, pixels: u32) {
         let metrics =

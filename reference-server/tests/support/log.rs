@@ -50,8 +50,9 @@ impl Log {
                 .without_time()
                 .with_writer(OfThisThread);
             let listened = dynamic_filter_fn(|metadata, _| {
-                LISTENING
-                    .with_borrow(|log| log.as_ref().is_some_and(|(_, most)| metadata.level() <= most))
+                LISTENING.with_borrow(|log| {
+                    log.as_ref().is_some_and(|(_, most)| metadata.level() <= most)
+                })
             });
             let subscriber = tracing_subscriber::registry().with(lines.with_filter(listened));
             tracing::subscriber::set_global_default(subscriber).unwrap();

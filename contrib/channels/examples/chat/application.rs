@@ -1,4 +1,4 @@
-//! The chat as an application: a page, and a WebSocket beside it.
+//! The chat as an application: a page, and a WebSocket beside it; and the demo with it.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
-    pub(crate) fn new(layer: Arc<dyn ChannelLayer>, name: &str) -> Self {
+    fn new(layer: Arc<dyn ChannelLayer>, name: &str) -> Self {
         Self { layer, name: name.to_owned() }
     }
 
@@ -51,6 +51,14 @@ impl Chat {
     }
 }
 
+/// The demo, whose page has the chat on it.
+pub(crate) fn on_the_demo(layer: Arc<dyn ChannelLayer>, name: &str) -> impl Application {
+    let demo = rwgi_server::demo::Demo::new();
+    let chat = Chat::new(layer, name);
+    demo.example("A chat, over all processes", "/chat", chat)
+        .expect("the demo has no chat of its own")
+}
+
 impl Application for Chat {
     async fn call(&self, environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
         match environ.path_info() {
@@ -61,7 +69,7 @@ impl Application for Chat {
                     ("content-type", "text/html; charset=utf-8"),
                     (
                         "content-security-policy",
-                        "default-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'",
+                        "default-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'; frame-ancestors 'self'",
                     ),
                 ],
                 include_str!("page.html"),

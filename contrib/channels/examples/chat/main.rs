@@ -1,4 +1,4 @@
-//! A chat: what one says everybody hears, in whichever process their socket is.
+//! A chat on the demo's page: what one says everybody hears, in whichever process their socket is.
 //!
 //! ```sh
 //! cargo run -p rwgi-channels --example chat                                            # one process, in memory
@@ -27,8 +27,8 @@ async fn main() -> rwgi_server::Result<()> {
             }
         },
     };
-    let chat = application::Chat::new(layer, &address);
-    let running = rwgi_server::Server::new(chat).bind(&address).start().await?;
+    let demo = application::on_the_demo(layer, &address);
+    let running = rwgi_server::Server::new(demo).bind(&address).start().await?;
     if let Some(address) = running.address() {
         println!("http://{address}");
     }

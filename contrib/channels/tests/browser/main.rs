@@ -1,4 +1,4 @@
-//! The chat in two real browsers, at two processes over one Redis: what one says the other hears, and a Redis that dies is only a gap.
+//! The chat on the demo's page in two real browsers, at two processes over one Redis: what one says the other hears, and a Redis that dies is only a gap.
 //!
 //! Rules of this room: the processes are processes, this program run again; what a person sees is what is asserted. Where Chromium or Redis
 //! is not installed the test says so and is skipped, unless `RWGI_REQUIRE_BROWSER` or `RWGI_REQUIRE_REDIS` is set.
@@ -60,8 +60,8 @@ async fn a_process_of_the_chat() {
     let Ok(name) = std::env::var("RWGI_TEST_CHAT") else { return };
     let url = std::env::var("RWGI_TEST_REDIS").unwrap();
     let layer = Arc::new(Redis::connect(RedisConfig::new(url)).await.unwrap());
-    let chat = application::Chat::new(layer, &name);
-    let running = rwgi_server::Server::new(chat).bind("127.0.0.1:0").start().await.unwrap();
+    let demo = application::on_the_demo(layer, &name);
+    let running = rwgi_server::Server::new(demo).bind("127.0.0.1:0").start().await.unwrap();
     println!("http://{}", running.address().unwrap());
     std::future::pending().await
 }
@@ -70,7 +70,8 @@ fn open(process: &Process) -> Option<Browser> {
     match Browser::start() {
         Ok(browser) => {
             browser.open(&process.origin);
-            browser.until("document.getElementById('state').textContent === 'connected'");
+            browser.enter_frame("iframe[src$='/chat/']");
+            browser.until("document.getElementById('state')?.textContent === 'connected'");
             Some(browser)
         }
         Err(reason) => {
