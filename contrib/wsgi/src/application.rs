@@ -1,6 +1,7 @@
 //! A Python callable as an RWGI application.
 //!
-//! Rules of this room: the server's thread hands the request over and takes the answer; it never holds the interpreter.
+//! Rules of this room: the server's thread hands the request over and takes the answer; it never holds the interpreter, unless it is told to
+//! call the application by itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartRespo
 
 use crate::collect;
 use crate::environ::Template;
+use crate::input::Source;
 use crate::pool::Pool;
 use crate::request::{Hosted, Request, answer};
 
@@ -27,6 +29,7 @@ use crate::request::{Hosted, Request, answer};
 pub struct WsgiApplication {
     hosted: Arc<Hosted>,
     whole: bool,
+    inline: bool,
 }
 
 /// Settings of a [`WsgiApplication`].
@@ -38,6 +41,7 @@ pub struct WsgiBuilder {
     sessions: usize,
     multiprocess: bool,
     whole: bool,
+    inline: bool,
 }
 
 impl WsgiApplication {
@@ -50,6 +54,7 @@ impl WsgiApplication {
             sessions: 1000,
             multiprocess: false,
             whole: true,
+            inline: false,
         }
     }
 
@@ -111,6 +116,17 @@ impl WsgiBuilder {
         self
     }
 
+    /// Whether the server's own thread calls the application, instead of one that waits for it.
+    ///
+    /// Not by default: a view that waits (for a database, for another service) holds up every connection of that server's thread. Where all views
+    /// only compute, it saves two changes of threads for each request. What may wait for a client is left to the pool's threads as before: large
+    /// and slow content of requests, responses that are no list, WebSockets. The server should have one thread, and one that Python knows.
+    #[must_use]
+    pub fn inline(mut self, inline: bool) -> Self {
+        self.inline = inline;
+        self
+    }
+
     /// The application.
     ///
     /// # Errors
@@ -123,8 +139,15 @@ impl WsgiBuilder {
             sessions: Arc::new(Pool::new(self.sessions, self.queue)),
             callable: self.callable,
         };
-        Ok(WsgiApplication { hosted: Arc::new(hosted), whole: self.whole })
+        Ok(WsgiApplication { hosted: Arc::new(hosted), whole: self.whole, inline: self.inline })
     }
+}
+
+/// What was answered, if anything was.
+fn lost(answered: std::result::Result<Result<Finished>, oneshot::Canceled>) -> Result<Finished> {
+    answered.unwrap_or_else(|oneshot::Canceled| {
+        Err(Error::server("a thread for Python ended in the middle of a request"))
+    })
 }
 
 /// How long the end waits for threads that are still in the application after the last exchange has ended.
@@ -139,22 +162,21 @@ impl Application for WsgiApplication {
         let (sender, receiver) = oneshot::channel();
         let hosted = Arc::clone(&self.hosted);
         let is_session = environ.websocket().is_some();
+        if self.inline && !is_session && matches!(source, Source::Ended) {
+            let request = Request { environ, source, content, token, answer: sender };
+            Python::attach(|py| answer(py, &hosted, request, true));
+            return lost(receiver.await);
+        }
         let pool = if is_session { &self.hosted.sessions } else { &self.hosted.pool };
         pool.push(Box::new(move |py| {
             if sender.is_canceled() {
                 // The client left while the request was waiting.
                 return;
             }
-            let request = Request { environ, source, content, token };
-            // Nobody listens after a departure.
-            let _ = sender.send(answer(py, &hosted, request));
+            let request = Request { environ, source, content, token, answer: sender };
+            answer(py, &hosted, request, false);
         }))?;
-        match receiver.await {
-            Ok(result) => result,
-            Err(oneshot::Canceled) => {
-                Err(Error::server("a thread for Python ended in the middle of a request"))
-            }
-        }
+        lost(receiver.await)
     }
 
     async fn shutdown(&self) {

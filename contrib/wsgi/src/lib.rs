@@ -1,6 +1,7 @@
-//! Hosts WSGI applications, written in Python to [PEP 3333](https://peps.python.org/pep-3333/), on any RWGI server.
+//! Hosts Python applications on any RWGI server: WSGI ([PEP 3333](https://peps.python.org/pep-3333/)) and
+//! [ASGI](https://asgi.readthedocs.io/).
 //!
-//! [`WsgiApplication`] is an RWGI [`Application`](rwgi::Application) like any other: it is served by any server that keeps the
+//! [`WsgiApplication`] and [`AsgiApplication`] are an RWGI [`Application`](rwgi::Application) like any other: it is served by any server that keeps the
 //! contract, mounted beside applications in Rust, and middleware goes around it. It knows the contract and no server.
 //!
 //! ```
@@ -36,13 +37,17 @@ mod text;
 
 mod head;
 mod start_response;
+mod stream;
 
 mod file;
 mod request;
 mod traceback;
 mod websocket;
 
+mod asgi;
+
 mod load;
 
 pub use self::application::{WsgiApplication, WsgiBuilder};
-pub use self::load::{LoadError, load};
+pub use self::asgi::{AsgiApplication, AsgiBuilder};
+pub use self::load::{LoadError, is_asgi, load};

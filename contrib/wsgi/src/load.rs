@@ -70,10 +70,33 @@ pub fn load(py: Python<'_>, name: &str) -> Result<Py<PyAny>, LoadError> {
     if !value.is_callable() {
         let kind = value.get_type().qualname().map(|name| name.to_string()).unwrap_or_default();
         return Err(LoadError::plain(format!(
-            "{module_name}:{attribute} is of type {kind} and cannot be called: a WSGI application is callable"
+            "{module_name}:{attribute} is of type {kind} and cannot be called: an application is callable"
         )));
     }
     Ok(value.unbind())
+}
+
+/// Whether an application is of ASGI's kind: a coroutine function, or an object whose `__call__` is one. What is not, is of WSGI's.
+///
+/// # Errors
+/// The interpreter's own: `inspect` cannot be imported.
+pub fn is_asgi(py: Python<'_>, application: &Py<PyAny>) -> PyResult<bool> {
+    let inspect = py.import("inspect")?;
+    let is_coroutine_function = inspect.getattr("iscoroutinefunction")?;
+    // A partial is what it is made of.
+    let application = match py.import("functools")?.getattr("partial")? {
+        partial if application.bind(py).is_instance(&partial)? => {
+            application.bind(py).getattr("func")?
+        }
+        _ => application.bind(py).clone(),
+    };
+    if is_coroutine_function.call1((&application,))?.is_truthy()? {
+        return Ok(true);
+    }
+    match application.getattr_opt("__call__")? {
+        Some(call) => is_coroutine_function.call1((call,))?.is_truthy(),
+        None => Ok(false),
+    }
 }
 
 fn import_error(py: Python<'_>, module: &str, raised: &PyErr) -> LoadError {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyTuple};
 use rwgi::{BlockingExecutor, Environ, Error, Finished};
 
 use crate::environ::Template;
@@ -17,7 +17,8 @@ use crate::errors;
 use crate::file::{FileBody, FileWrapper};
 use crate::input::{Source, WsgiInput};
 use crate::pool::Pool;
-use crate::start_response::{Sent, StartResponse, Unsent, content};
+use crate::start_response::{Answer, Sent, StartResponse, Unsent, content};
+use crate::stream::forward;
 use crate::traceback;
 use crate::websocket::WebSocket;
 
@@ -27,6 +28,7 @@ pub(crate) struct Request {
     pub(crate) source: Source,
     pub(crate) content: Bytes,
     pub(crate) token: rwgi::StartResponse,
+    pub(crate) answer: Answer,
 }
 
 /// The application and what all its requests share.
@@ -50,59 +52,124 @@ impl Hosted {
     }
 }
 
-/// Answers one request.
+/// Answers one request: what the application raised or left out is told to the server after it was closed.
 ///
-/// # Errors
-/// What the application raised or left out, after it was closed.
-pub(crate) fn answer(py: Python<'_>, hosted: &Hosted, request: Request) -> rwgi::Result<Finished> {
-    let Request { environ, source, content, token } = request;
-    let dict = hosted.template.environ(py, &environ)?;
-    let blocking = environ.server().blocking.clone();
+/// `inline` is the server's own thread: what would wait there goes on on a thread of the pool.
+pub(crate) fn answer(py: Python<'_>, hosted: &Hosted, request: Request, inline: bool) {
+    let Request { environ, source, content, token, answer } = request;
+    let is_session = environ.websocket().is_some();
+    let pool = if is_session { &hosted.sessions } else { &hosted.pool };
     let is_head = *environ.method() == http::Method::HEAD;
-    let offered: Option<Vec<String>> =
-        environ.websocket().map(|offer| offer.subprotocols().map(str::to_owned).collect());
-    drop(environ);
-    let failed = |error: PyErr| traceback::error(py, &error);
-    let pool = if offered.is_some() { &hosted.sessions } else { &hosted.pool };
-    let input =
-        Bound::new(py, WsgiInput::new(source, content, Arc::clone(pool))).map_err(failed)?;
-    dict.set_item(intern!(py, "wsgi.input"), &input).map_err(failed)?;
-    let start_response =
-        Bound::new(py, StartResponse::new(token, is_head, Arc::clone(pool))).map_err(failed)?;
-    let socket = match offered {
-        Some(subprotocols) => {
-            let response = start_response.clone().unbind();
-            let socket = WebSocket::new(response, subprotocols, Arc::clone(pool));
-            let socket = Bound::new(py, socket).map_err(failed)?;
-            dict.set_item(intern!(py, "rwgi.websocket"), &socket).map_err(failed)?;
-            Some(socket)
+    let start_response = StartResponse::new(token, answer, is_head, inline, Arc::clone(pool));
+    let start_response = match Bound::new(py, start_response) {
+        Ok(start_response) => start_response,
+        Err(raised) => return traceback::log(py, "the bridge", &raised),
+    };
+    let prepared =
+        Conversation::new(py, hosted, environ, source, content, pool, &start_response, inline);
+    let conversation = match prepared {
+        Ok(conversation) => conversation,
+        Err(error) => return start_response.get().close(Err(error)),
+    };
+    match conversation.run(py) {
+        Ok(Answered::Rest(rest)) => {
+            conversation.call.borrow_mut(py).rest = Some(rest);
+            errors::end_of_request();
+            pool.push_last(Box::new(move |py| {
+                let result = conversation.run(py);
+                conversation.conclude(py, result);
+            }));
         }
-        None => None,
-    };
-    let call = Call { callable: hosted.callable.clone_ref(py), blocking, result: None };
-    let call = Bound::new(py, call).map_err(failed)?;
-    // A context of its own for each request: what one sets, the next on this thread does not see.
-    let run = hosted.copy_context.bind(py).call0().and_then(|context| {
-        context.call_method1(intern!(py, "run"), (&call, &dict, &start_response))
-    });
-    let result = match (run, call.borrow_mut().result.take()) {
-        (_, Some(result)) => result,
-        (Err(raised), None) => Err(traceback::error(py, &raised)),
-        (Ok(_), None) => Err(Error::server("the application was not called")),
-    };
-    start_response.get().close();
-    // Taken in any case: a session that was left by an exception ends here as well.
-    let session = socket.and_then(|socket| socket.get().finish());
-    let result = match (result, session) {
-        (Ok(Some(finished)), _) | (Ok(None), Some(finished)) => Ok(finished),
-        (Ok(None), None) => Err(Error::application("the WebSocket's session was lost")),
-        (Err(error), _) => Err(error),
-    };
-    errors::end_of_request();
-    match (input.get().close(), result) {
-        // The exception is only the echo of what the client did.
-        (Some(client), Err(_)) => Err(client),
-        (_, result) => result,
+        result => conversation.conclude(py, result),
+    }
+}
+
+/// What one request consists of in Python.
+struct Conversation {
+    context: Py<PyAny>,
+    call: Py<Call>,
+    dict: Py<PyDict>,
+    start_response: Py<StartResponse>,
+    input: Py<WsgiInput>,
+    socket: Option<Py<WebSocket>>,
+}
+
+impl Conversation {
+    fn new(
+        py: Python<'_>,
+        hosted: &Hosted,
+        environ: Environ,
+        source: Source,
+        content: Bytes,
+        pool: &Arc<Pool>,
+        start_response: &Bound<'_, StartResponse>,
+        inline: bool,
+    ) -> rwgi::Result<Self> {
+        let dict = hosted.template.environ(py, &environ)?;
+        let blocking = environ.server().blocking.clone();
+        let offered: Option<Vec<String>> =
+            environ.websocket().map(|offer| offer.subprotocols().map(str::to_owned).collect());
+        drop(environ);
+        let made = || -> PyResult<Self> {
+            let input = Bound::new(py, WsgiInput::new(source, content, Arc::clone(pool)))?;
+            dict.set_item(intern!(py, "wsgi.input"), &input)?;
+            let socket = match offered {
+                Some(subprotocols) => {
+                    let response = start_response.clone().unbind();
+                    let socket = WebSocket::new(response, subprotocols, Arc::clone(pool));
+                    let socket = Bound::new(py, socket)?;
+                    dict.set_item(intern!(py, "rwgi.websocket"), &socket)?;
+                    Some(socket.unbind())
+                }
+                None => None,
+            };
+            let callable = hosted.callable.clone_ref(py);
+            let call = Call { callable, blocking, inline, rest: None, result: None };
+            Ok(Self {
+                // A context of its own for each request: what one sets, the next on this thread does not see.
+                context: hosted.copy_context.call0(py)?,
+                call: Py::new(py, call)?,
+                dict: dict.unbind(),
+                start_response: start_response.clone().unbind(),
+                input: input.unbind(),
+                socket,
+            })
+        };
+        made().map_err(|raised| traceback::error(py, &raised))
+    }
+
+    /// Calls the application, or goes on where that has left off.
+    fn run(&self, py: Python<'_>) -> rwgi::Result<Answered> {
+        let arguments = (&self.call, &self.dict, &self.start_response);
+        let run = self.context.bind(py).call_method1(intern!(py, "run"), arguments);
+        match (run, self.call.borrow_mut(py).result.take()) {
+            (_, Some(result)) => result,
+            (Err(raised), None) => Err(traceback::error(py, &raised)),
+            (Ok(_), None) => Err(Error::server("the application was not called")),
+        }
+    }
+
+    /// Tells the server what became of it.
+    fn conclude(&self, py: Python<'_>, result: rwgi::Result<Answered>) {
+        // Taken in any case: a session that was left by an exception ends here as well.
+        let session = self.socket.as_ref().and_then(|socket| socket.get().finish());
+        let result = match (result, session) {
+            (Ok(Answered::Response(finished)), _) => Ok(Some(finished)),
+            (Ok(Answered::Streamed), _) => Ok(None),
+            (Ok(Answered::Session), Some(finished)) => Ok(Some(finished)),
+            (Ok(Answered::Session), None) => {
+                Err(Error::application("the WebSocket's session was lost"))
+            }
+            (Ok(Answered::Rest(_)), _) => Err(Error::server("the rest of the response was lost")),
+            (Err(error), _) => Err(error),
+        };
+        errors::end_of_request();
+        let result = match (self.input.bind(py).get().close(), result) {
+            // The exception is only the echo of what the client did.
+            (Some(client), Err(_)) => Err(client),
+            (_, result) => result,
+        };
+        self.start_response.get().close(result);
     }
 }
 
@@ -111,7 +178,22 @@ pub(crate) fn answer(py: Python<'_>, hosted: &Hosted, request: Request) -> rwgi:
 struct Call {
     callable: Py<PyAny>,
     blocking: Option<Arc<dyn BlockingExecutor>>,
-    result: Option<rwgi::Result<Option<Finished>>>,
+    inline: bool,
+    /// What the application has returned, where it is still to be sent.
+    rest: Option<Py<PyAny>>,
+    result: Option<rwgi::Result<Answered>>,
+}
+
+/// How a call was answered.
+enum Answered {
+    /// With a response that the server does not know yet.
+    Response(Finished),
+    /// With one that it has taken while the application gave it.
+    Streamed,
+    /// With a WebSocket.
+    Session,
+    /// With something that may wait, on a thread that must not.
+    Rest(Py<PyAny>),
 }
 
 #[pymethods]
@@ -122,51 +204,62 @@ impl Call {
         start_response: &Bound<'_, StartResponse>,
     ) {
         let py = slf.py();
-        let (callable, blocking) = {
+        let (callable, blocking, rest, inline) = {
             let mut this = slf.borrow_mut();
-            (this.callable.clone_ref(py), this.blocking.take())
+            (this.callable.clone_ref(py), this.blocking.take(), this.rest.take(), this.inline)
         };
-        let result = respond(callable.bind(py), environ, start_response, blocking);
+        let result = match rest {
+            Some(rest) => give(start_response.get(), rest.bind(py)),
+            None => respond(callable.bind(py), environ, start_response, blocking, inline),
+        };
         slf.borrow_mut().result = Some(result);
     }
 }
 
-/// Calls and answers; `None` where the answer was a session.
+/// Calls and answers.
 fn respond(
     callable: &Bound<'_, PyAny>,
     environ: &Bound<'_, PyAny>,
     start_response: &Bound<'_, StartResponse>,
     blocking: Option<Arc<dyn BlockingExecutor>>,
-) -> rwgi::Result<Option<Finished>> {
+    inline: bool,
+) -> rwgi::Result<Answered> {
     let py = callable.py();
     let iterable = callable
         .call1((environ, start_response))
         .map_err(|raised| traceback::error(py, &raised))?;
     let response = start_response.get();
     if response.is_session() {
-        return close(&iterable).map(|()| None);
+        return close(&iterable).map(|()| Answered::Session);
     }
     if let Some(whole) = whole(response, &iterable) {
         // A list has nothing to be closed.
-        return one_piece(response, whole).map(Some);
+        return one_piece(response, whole).map(Answered::Response);
     }
     if let Ok(wrapper) = iterable.cast_exact::<FileWrapper>()
         && response.is_headed()
         && !response.is_bodyless()
         && let Some(file) = wrapper.get().file(py)
     {
-        return send_file(response, wrapper, file, blocking).map(Some);
+        return send_file(response, wrapper, file, blocking).map(Answered::Response);
     }
-    let sent = iterate(response, &iterable);
+    if inline {
+        return Ok(Answered::Rest(iterable.unbind()));
+    }
+    give(response, &iterable)
+}
+
+/// Sends what the application has returned, and closes it.
+fn give(response: &StartResponse, iterable: &Bound<'_, PyAny>) -> rwgi::Result<Answered> {
+    let sent = iterate(response, iterable);
     // On every path: PEP 3333's one promise to applications that hold something.
-    let closed = close(&iterable);
+    let closed = close(iterable);
     let whole = sent?;
     closed?;
-    let finished = match whole {
-        Some(whole) => one_piece(response, whole),
-        None => response.finish(py),
-    };
-    finished.map(Some)
+    Ok(match whole {
+        Some(whole) => Answered::Response(one_piece(response, whole)?),
+        None => response.finish(iterable.py())?.map_or(Answered::Streamed, Answered::Response),
+    })
 }
 
 /// All of the content, where the application has returned it as a list or tuple and it is what was declared.
@@ -313,9 +406,5 @@ fn send_file(
         declared.is_none_or(|declared| declared <= available),
         blocking,
     );
-    let mut forwarded = http::Response::new(body);
-    *forwarded.status_mut() = head.status();
-    *forwarded.headers_mut() = head.fields().clone();
-    *forwarded.extensions_mut() = head.extensions().clone();
-    token.forward(forwarded)
+    forward(token, &head, body)
 }

@@ -3,10 +3,13 @@
 //! Rules of this room: the head is held until the first byte of content; until then `exc_info` replaces it, and then it raises; no byte
 //! beyond the declared length leaves; the lock is not held while a thread waits for the client or for the interpreter.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::thread::ThreadId;
 
 use bytes::Bytes;
+use futures_channel::oneshot;
 use http::StatusCode;
 use pyo3::exceptions::{
     PyAssertionError, PyConnectionError, PyRuntimeError, PyTypeError, PyValueError,
@@ -14,10 +17,14 @@ use pyo3::exceptions::{
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyTuple};
-use rwgi::{BodyWriter, Finished, ResponseHead};
+use rwgi::{BodyWriter, Error, Finished, ResponseHead, Result};
 
 use crate::head::{head, kind};
 use crate::pool::Pool;
+use crate::stream::{Departed, Sink, forward, stream};
+
+/// Where the server waits for the result of a call.
+pub(crate) type Answer = oneshot::Sender<Result<Finished>>;
 
 /// The callable that an application gets as its second argument.
 #[pyclass(frozen, module = "rwgi", name = "StartResponse")]
@@ -25,10 +32,14 @@ pub(crate) struct StartResponse {
     state: Mutex<State>,
     pool: Arc<Pool>,
     is_head: bool,
+    /// The server's own thread, if it is one that calls the application: it must not wait for itself.
+    inline: Option<ThreadId>,
 }
 
 struct State {
     phase: Phase,
+    /// Until the server knows of the response.
+    answer: Option<Answer>,
     /// What the head declares, where the response has content.
     declared: Option<u64>,
     /// Bytes given to the server.
@@ -42,8 +53,10 @@ enum Phase {
     Fresh(rwgi::StartResponse),
     /// The head is known, and held.
     Headed(rwgi::StartResponse, ResponseHead),
-    /// The head has left.
-    Streaming(BodyWriter),
+    /// The head has left, and the server takes what follows.
+    Streaming(Sink),
+    /// The head may leave; content has no reader.
+    Bodyless(BodyWriter),
     /// A thread is writing.
     Busy,
     /// The request is a session now: what is answered besides has no reader.
@@ -72,10 +85,22 @@ pub(crate) enum Unsent {
 }
 
 impl StartResponse {
-    pub(crate) fn new(token: rwgi::StartResponse, is_head: bool, pool: Arc<Pool>) -> Self {
-        let state =
-            State { phase: Phase::Fresh(token), declared: None, written: 0, bodyless: is_head };
-        Self { state: Mutex::new(state), pool, is_head }
+    pub(crate) fn new(
+        token: rwgi::StartResponse,
+        answer: Answer,
+        is_head: bool,
+        inline: bool,
+        pool: Arc<Pool>,
+    ) -> Self {
+        let state = State {
+            phase: Phase::Fresh(token),
+            answer: Some(answer),
+            declared: None,
+            written: 0,
+            bodyless: is_head,
+        };
+        let inline = inline.then(|| std::thread::current().id());
+        Self { state: Mutex::new(state), pool, is_head, inline }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -132,7 +157,7 @@ impl StartResponse {
         }
     }
 
-    /// Gives a piece of content to the server; waits without the interpreter until it has taken the one before.
+    /// Gives a piece of content to the server; waits without the interpreter where too much was not yet taken.
     ///
     /// # Errors
     /// `start_response` was not called; another thread is writing; the request is over.
@@ -140,7 +165,7 @@ impl StartResponse {
         if data.is_empty() {
             return Ok(Sent::More);
         }
-        let (mut writer, length, enough) = {
+        let (sink, enough) = {
             let mut state = self.lock();
             if let Some(declared) = state.declared.filter(|_| !state.bodyless) {
                 let room = declared - state.written.min(declared);
@@ -148,15 +173,30 @@ impl StartResponse {
                     data.truncate(usize::try_from(room).unwrap_or(usize::MAX));
                 }
             }
-            let writer = match std::mem::replace(&mut state.phase, Phase::Busy) {
-                Phase::Headed(token, head) => token.start_with(head),
-                Phase::Streaming(writer) => writer,
-                Phase::Session => {
-                    state.phase = Phase::Session;
+            let bodyless = state.bodyless || data.is_empty();
+            let sink = match std::mem::replace(&mut state.phase, Phase::Busy) {
+                Phase::Headed(token, head) if bodyless => {
+                    // What an application says after it has no reader.
+                    state.phase = Phase::Bodyless(token.start_with(head));
                     return Ok(Sent::Enough);
                 }
+                Phase::Headed(token, head) => {
+                    let (sink, body) = stream(head.content_length(), ());
+                    let answer = state.answer.take();
+                    let forwarded = forward(token, &head, body);
+                    if let Some(answer) = answer {
+                        // Nobody listens after a departure, which the sink tells as well.
+                        let _ = answer.send(forwarded);
+                    }
+                    sink
+                }
+                Phase::Streaming(sink) => sink,
                 other => {
                     let problem = match other {
+                        Phase::Session | Phase::Bodyless(_) => {
+                            state.phase = other;
+                            return Ok(Sent::Enough);
+                        }
                         Phase::Fresh(_) => PyAssertionError::new_err(
                             "content came before start_response() was called",
                         ),
@@ -169,37 +209,39 @@ impl StartResponse {
                     return Err(problem);
                 }
             };
-            if state.bodyless || data.is_empty() {
-                // The head may leave; what an application says after it has no reader.
-                state.phase = Phase::Streaming(writer);
+            if bodyless {
+                state.phase = Phase::Streaming(sink);
                 return Ok(Sent::Enough);
             }
-            let length = data.len() as u64;
-            let enough = state.declared.is_some_and(|declared| state.written + length >= declared);
-            (writer, length, enough)
+            state.written += data.len() as u64;
+            (sink, state.declared.is_some_and(|declared| state.written >= declared))
         };
-        let ready = writer.poll_write(&mut Context::from_waker(Waker::noop()), &mut data);
-        let result = match ready {
-            Poll::Ready(result) => result,
-            Poll::Pending => self.pool.wait(py, || pollster::block_on(writer.write(data))),
-        };
+        let taken = sink.push(data).and_then(|()| {
+            match sink.poll_room(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(result) => result,
+                // What is written there waits in memory: the thread that would take it is this one.
+                Poll::Pending if self.inline == Some(std::thread::current().id()) => Ok(()),
+                Poll::Pending => {
+                    self.pool.wait(py, || pollster::block_on(poll_fn(|cx| sink.poll_room(cx))))
+                }
+            }
+        });
         let mut state = self.lock();
         if matches!(state.phase, Phase::Busy) {
-            state.phase = Phase::Streaming(writer);
+            state.phase = Phase::Streaming(sink);
         }
-        if result.is_err() {
-            // Lengths are kept above: what is left is that nobody takes it any more.
-            return Ok(Sent::Departed);
-        }
-        state.written += length;
-        Ok(if enough { Sent::Enough } else { Sent::More })
+        Ok(match taken {
+            Err(Departed) => Sent::Departed,
+            Ok(()) if enough => Sent::Enough,
+            Ok(()) => Sent::More,
+        })
     }
 
-    /// Ends the content.
+    /// Ends the content; `None` where the server has taken the response already, and learns of its end.
     ///
     /// # Errors
     /// `start_response` was never called (answered 500), or less came than was declared (the message is cut).
-    pub(crate) fn finish(&self, py: Python<'_>) -> rwgi::Result<Finished> {
+    pub(crate) fn finish(&self, py: Python<'_>) -> Result<Option<Finished>> {
         let phase = std::mem::replace(&mut self.lock().phase, Phase::Over);
         match phase {
             Phase::Headed(token, head) => {
@@ -208,27 +250,49 @@ impl StartResponse {
                     // The client was promised content: it sees the promise, and that it is broken.
                     let mut writer = token.start_with(head);
                     let _ = self.pool.wait(py, || pollster::block_on(writer.flush()));
-                    return writer.finish();
+                    return writer.finish().map(Some);
                 }
                 if declared.is_some() {
-                    return token.start_with(head).finish();
+                    return token.start_with(head).finish().map(Some);
                 }
-                token.respond_with(head, Bytes::new())
+                token.respond_with(head, Bytes::new()).map(Some)
             }
-            Phase::Streaming(writer) => writer.finish(),
-            Phase::Fresh(_) => Err(rwgi::Error::application(
+            Phase::Bodyless(writer) => writer.finish().map(Some),
+            Phase::Streaming(sink) => {
+                // Where less came than was declared, the contract sees it.
+                sink.end();
+                Ok(None)
+            }
+            Phase::Fresh(_) => Err(Error::application(
                 "the application returned without a call of start_response()",
             )),
             Phase::Busy | Phase::Session | Phase::Over => {
-                Err(rwgi::Error::application("another thread was still writing to the response"))
+                Err(Error::application("another thread was still writing to the response"))
             }
         }
     }
 
-    /// The request is over: whatever still holds this object can do nothing with it.
-    pub(crate) fn close(&self) {
-        let phase = std::mem::replace(&mut self.lock().phase, Phase::Over);
-        drop(phase);
+    /// The request is over, and this became of it: whatever still holds this object can do nothing with it.
+    pub(crate) fn close(&self, result: Result<Option<Finished>>) {
+        let mut state = self.lock();
+        let phase = std::mem::replace(&mut state.phase, Phase::Over);
+        let answer = state.answer.take();
+        drop(state);
+        match (answer, phase, result) {
+            (Some(answer), phase, result) => {
+                drop(phase);
+                let result = result.and_then(|finished| {
+                    finished.ok_or_else(|| Error::server("the response was lost"))
+                });
+                // Nobody listens after a departure.
+                let _ = answer.send(result);
+            }
+            (None, Phase::Streaming(sink), Err(error)) => sink.fail(error),
+            (None, _, Err(error)) => {
+                tracing::error!("after its response: {error}");
+            }
+            (None, ..) => {}
+        }
     }
 }
 
@@ -248,11 +312,11 @@ impl StartResponse {
         let new = head(status, response_headers);
         let mut state = this.lock();
         match (&state.phase, exc_info) {
-            (Phase::Streaming(_) | Phase::Busy, Some(exc_info)) => {
+            (Phase::Streaming(_) | Phase::Bodyless(_) | Phase::Busy, Some(exc_info)) => {
                 drop(state);
                 return Err(reraise(exc_info));
             }
-            (Phase::Headed(..) | Phase::Streaming(_) | Phase::Busy, None) => {
+            (Phase::Headed(..) | Phase::Streaming(_) | Phase::Bodyless(_) | Phase::Busy, None) => {
                 return Err(PyAssertionError::new_err(
                     "start_response() was called a second time without exc_info",
                 ));

@@ -55,3 +55,8 @@ pub(crate) fn error(py: Python<'_>, raised: &PyErr) -> rwgi::Error {
     rwgi::Error::application(format!("the application raised {}", line(py, raised)))
         .with_source(Traceback::of(py, raised))
 }
+
+/// Tells the log what was raised where no response can tell of it.
+pub(crate) fn log(py: Python<'_>, who: &str, raised: &PyErr) {
+    tracing::error!("{who} raised {}{}", line(py, raised), Traceback::of(py, raised));
+}

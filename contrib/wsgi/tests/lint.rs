@@ -9,7 +9,7 @@ use rwgi::{Environ, StartResponse, testing};
 use rwgi_conformance::lint::Level;
 use rwgi_conformance::simulate::Simulator;
 use rwgi_middleware::{Compression, RequestIds, UrlMap};
-use rwgi_wsgi::WsgiApplication;
+use rwgi_wsgi::{AsgiApplication, WsgiApplication};
 
 const APPLICATION: &std::ffi::CStr = c"
 def application(environ, start_response):
@@ -41,6 +41,43 @@ fn application() -> WsgiApplication {
     })
 }
 
+const ASYNCHRONOUS: &std::ffi::CStr = c"
+async def application(scope, receive, send):
+    async def answer(body, status=200, headers=()):
+        await send({'type': 'http.response.start', 'status': status, 'headers': [(b'content-type', b'text/plain'), *headers]})
+        await send({'type': 'http.response.body', 'body': body})
+
+    path, method = scope['path'], scope['method']
+    if path not in ('', '/', '/stream'):
+        await answer(b'nothing is here', 404)
+    elif method == 'POST':
+        content, more = b'', True
+        while more:
+            message = await receive()
+            if message['type'] == 'http.disconnect':
+                return
+            content, more = content + message.get('body', b''), message.get('more_body', False)
+        await answer(content)
+    elif method not in ('GET', 'HEAD'):
+        await answer(b'no', 405, [(b'allow', b'GET, HEAD, POST')])
+    elif path == '/stream':
+        await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-type', b'text/plain')]})
+        for number in range(50):
+            await send({'type': 'http.response.body', 'body': b'block %d' % number, 'more_body': True})
+        await send({'type': 'http.response.body'})
+    else:
+        await answer(b'Hello, World!')
+";
+
+fn asynchronous() -> AsgiApplication {
+    Python::attach(|py| {
+        let module = PyModule::from_code(py, ASYNCHRONOUS, c"asynchronous.py", c"asynchronous");
+        let callable = module.unwrap().getattr("application").unwrap().unbind();
+        assert!(rwgi_wsgi::is_asgi(py, &callable).unwrap());
+        AsgiApplication::builder(callable).build(py).unwrap()
+    })
+}
+
 #[track_caller]
 fn judge(application: impl rwgi::Application) {
     // The rule that takes the time of a poll judges the machine.
@@ -57,15 +94,27 @@ fn a_python_application_conforms() {
 }
 
 #[test]
+fn an_asynchronous_python_application_conforms() {
+    judge(asynchronous());
+}
+
+#[test]
 fn it_is_mounted_beside_rust_and_middleware_goes_around_it() {
     let rust = |_: Environ, start: StartResponse| async move {
         start.respond(StatusCode::OK, [("content-type", "text/plain")], "Rust")
     };
-    let map = UrlMap::new().mount("/rust", rust).mount("/", application());
+    let map = UrlMap::new()
+        .mount("/rust", rust)
+        .mount("/async", asynchronous())
+        .mount("/", application());
     let whole = std::sync::Arc::new(RequestIds::new(Compression::new(map)));
     let get = |path| testing::run(&whole, Environ::builder().uri(path).build().unwrap()).unwrap();
     assert_eq!(get("/rust").text().unwrap(), "Rust");
-    assert_eq!(get("/").text().unwrap(), "Hello, World!");
+    for path in ["/", "/async"] {
+        // At a mount the path of ASGI is that of the whole request, so that this one knows none of its own.
+        let expected = if path == "/" { "Hello, World!" } else { "nothing is here" };
+        assert_eq!(get(path).text().unwrap(), expected);
+    }
     assert!(get("/").fields().contains_key("x-request-id"));
     judge(whole);
 }

@@ -19,15 +19,27 @@ pub(crate) struct Options {
     #[arg(value_name = "MODULE:ATTRIBUTE")]
     pub(crate) application: String,
 
+    /// What the application is written to; `auto` takes a coroutine function, or an object with an asynchronous `__call__`, for ASGI.
+    #[arg(long, value_name = "INTERFACE", env = "RWGI_INTERFACE", default_value = "auto", value_parser = ["auto", "asgi", "wsgi"])]
+    pub(crate) interface: String,
+
+    /// Another application at a prefix of the path, as PREFIX=MODULE:ATTRIBUTE (`/ws=site.asgi:application`); any number of times.
+    #[arg(long, value_name = "PREFIX=MODULE:ATTRIBUTE", value_parser = mount)]
+    pub(crate) mount: Vec<(String, String)>,
+
     /// The directory in which the application's module lies.
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     pub(crate) app_dir: PathBuf,
 
-    /// Threads that run Python, in each process; with a GIL they only wait together.
+    /// Threads that run a WSGI application, in each process; with a GIL they only wait together. An ASGI application has one, with its event loop.
     #[arg(long, short, value_name = "NUMBER", env = "RWGI_THREADS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: u16,
 
-    /// Requests that wait for a thread at most; beyond it the answer is 503.
+    /// Calls a WSGI application on the thread that serves the sockets: faster where no view ever waits, and a standstill where one does.
+    #[arg(long, env = "RWGI_INLINE")]
+    pub(crate) inline: bool,
+
+    /// Requests that wait for one of these threads at most; beyond it the answer is 503.
     #[arg(long, value_name = "NUMBER", env = "RWGI_QUEUE", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) queue: u32,
 
@@ -71,6 +83,12 @@ impl Server {
         self.config.bind.clone()
     }
 
+    /// Where the admin listener answers, if anywhere.
+    #[getter]
+    fn admin(&self) -> Option<String> {
+        self.config.admin.clone()
+    }
+
     /// The kernel's queue of connections that wait to be accepted.
     #[getter]
     fn backlog(&self) -> u32 {
@@ -79,7 +97,9 @@ impl Server {
 }
 
 /// Variables of the environment that are read here or in Python, and are no options of the server.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 8] = [
+    "RWGI_INLINE",
+    "RWGI_INTERFACE",
     "RWGI_THREADS",
     "RWGI_QUEUE",
     "RWGI_IO_THREADS",
@@ -88,9 +108,18 @@ const VARIABLES: [&str; 6] = [
     "RWGI_CHILD",
 ];
 
+fn mount(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((prefix, name)) if prefix.starts_with('/') && !name.is_empty() => {
+            Ok((prefix.to_owned(), name.to_owned()))
+        }
+        _ => Err("write it as /prefix=module:attribute".to_owned()),
+    }
+}
+
 fn line() -> clap::Command {
     let run = clap::Command::new("run")
-        .about("Serves a WSGI application: `rwgi run myproject.wsgi:application`");
+        .about("Serves a WSGI or ASGI application: `rwgi run myproject.wsgi:application`");
     clap::Command::new("rwgi")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Serves Python web applications on RWGI's server")

@@ -8,8 +8,10 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use rwgi::SharedApplication;
+use rwgi_middleware::UrlMap;
 use rwgi_server::{DEFAULT_BIND, Server, StaticFiles};
-use rwgi_wsgi::WsgiApplication;
+use rwgi_wsgi::{AsgiApplication, WsgiApplication};
 
 use crate::lifecycle::Lifecycle;
 use crate::options::Options;
@@ -20,61 +22,117 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Serves until SIGTERM or ctrl-c; gives the exit code, and how many threads are still in the application.
 ///
 /// `ready` is given by a process whose parent has bound the addresses, and is called when the application is about to be
-/// served; `enough` when the process has taken as many requests as it should.
+/// served; `enough` when the process has taken as many requests as it should. `admin` is the path of the socket on which such a process
+/// tells its parent what the admin listener tells.
 #[pyfunction]
-#[pyo3(signature = (options, ready = None, enough = None))]
+#[pyo3(signature = (options, ready = None, enough = None, admin = None))]
 pub(crate) fn serve(
     py: Python<'_>,
     options: &Options,
     ready: Option<Py<PyAny>>,
     enough: Option<Py<PyAny>>,
+    admin: Option<String>,
 ) -> PyResult<(u8, usize)> {
     rwgi_server::start_log(&options.server.config);
-    let callable = match rwgi_wsgi::load(py, &options.application) {
-        Ok(callable) => callable,
-        Err(error) => {
-            eprintln!("rwgi: {error}");
-            return Ok((1, 0));
-        }
+    let mut stops = Vec::new();
+    let mut application = match load(py, options, &options.application, &mut stops)? {
+        Ok(application) => application,
+        Err(code) => return Ok((code, 0)),
     };
-    let application = WsgiApplication::builder(callable)
-        .threads(options.threads.into())
-        .queue(options.queue as usize)
-        .multiprocess(options.processes > 1)
-        .stream_unknown_length(options.stream_unknown_length)
-        .build(py)?;
-    let python = python(py)?;
-    tracing::info!("{python}");
+    if !options.mount.is_empty() {
+        let mut map = UrlMap::new().otherwise(application);
+        for (prefix, name) in &options.mount {
+            match load(py, options, name, &mut stops)? {
+                Ok(mounted) => map = map.mount(prefix, mounted),
+                Err(code) => return Ok((code, 0)),
+            }
+        }
+        application = SharedApplication::new(map);
+    }
+    tracing::info!("{}", python(py)?);
     let hosted = Lifecycle {
-        inner: application.clone(),
+        inner: application,
         ready,
         most: options.max_requests,
         enough: enough.map(Arc::new),
         taken: AtomicU64::new(0),
     };
     Ok(py.detach(|| {
-        let code = match run(hosted, options) {
+        let code = match run(hosted, options, admin) {
             Ok(()) => 0,
             Err(error) => {
                 eprintln!("rwgi: {error}");
                 1
             }
         };
-        (code, application.stop(PATIENCE))
+        (code, stops.iter().map(|stop| stop(PATIENCE)).sum())
     }))
 }
 
-fn run(hosted: Lifecycle<WsgiApplication>, options: &Options) -> Result<(), rwgi::BoxError> {
+/// Ends what is left of an application; gives how many of its threads do not end.
+type Stop = Box<dyn Fn(Duration) -> usize + Send + Sync>;
+
+/// Loads and hosts an application by its name; where that fails it is told, and the exit code given.
+fn load(
+    py: Python<'_>,
+    options: &Options,
+    name: &str,
+    stops: &mut Vec<Stop>,
+) -> PyResult<Result<SharedApplication, u8>> {
+    let callable = match rwgi_wsgi::load(py, name) {
+        Ok(callable) => callable,
+        Err(error) => {
+            eprintln!("rwgi: {error}");
+            return Ok(Err(1));
+        }
+    };
+    let is_asgi = match options.interface.as_str() {
+        "auto" => rwgi_wsgi::is_asgi(py, &callable)?,
+        named => named == "asgi",
+    };
+    tracing::debug!("{name} is hosted as {}", if is_asgi { "ASGI" } else { "WSGI" });
+    if is_asgi {
+        let patience = options.server.config.grace;
+        let application = AsgiApplication::builder(callable).patience(patience).build(py)?;
+        let stopped = application.clone();
+        stops.push(Box::new(move |patience| stopped.stop(patience)));
+        return Ok(Ok(SharedApplication::new(application)));
+    }
+    let application = WsgiApplication::builder(callable)
+        .threads(options.threads.into())
+        .queue(options.queue as usize)
+        .multiprocess(options.processes > 1)
+        .stream_unknown_length(options.stream_unknown_length)
+        .inline(options.inline)
+        .build(py)?;
+    let stopped = application.clone();
+    stops.push(Box::new(move |patience| stopped.stop(patience)));
+    Ok(Ok(SharedApplication::new(application)))
+}
+
+fn run(
+    hosted: Lifecycle<SharedApplication>,
+    options: &Options,
+    admin: Option<String>,
+) -> Result<(), rwgi::BoxError> {
     let mut config = options.server.config.clone();
     if hosted.ready.is_some() {
         // The parent has bound what was asked for, and hands it over as LISTEN_FDS.
         config.bind = vec![DEFAULT_BIND.to_owned()];
+        // It answers for all its processes, and each tells it by a socket of its own.
+        config.admin = admin.map(|path| format!("unix:{path}"));
     }
     let blocking_threads = config.blocking_threads.max(1);
     let application = StaticFiles::new(hosted, &config.static_folders)?;
     let mut server = Server::new(application).config(config);
     server.inherit()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = if options.inline {
+        // This thread, which Python knows: it need not be made known for each request.
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = runtime
         .worker_threads(options.io_threads.into())
         .thread_name("rwgi-io")
         .max_blocking_threads(blocking_threads)

@@ -1,4 +1,4 @@
-"""RWGI's server for WSGI applications (PEP 3333): ``rwgi run myproject.wsgi:application``."""
+"""RWGI's server for WSGI (PEP 3333) and ASGI applications: ``rwgi run myproject.wsgi:application``."""
 
 from importlib.metadata import PackageNotFoundError, version
 

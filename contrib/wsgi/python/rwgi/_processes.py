@@ -39,7 +39,8 @@ def serve(options):
     """Serves, as a child."""
     from .__main__ import end
 
-    parent = int(os.environ.pop(_CHILD))
+    parent, _, admin = os.environ.pop(_CHILD).partition(":")
+    parent = int(parent)
     os.environ["LISTEN_PID"] = str(os.getpid())
 
     def tell():
@@ -50,17 +51,18 @@ def serve(options):
             _reload.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
         os.write(parent, _READY)
 
-    end(_rwgi.serve(options, tell, lambda: os.write(parent, _TIRED)))
+    end(_rwgi.serve(options, tell, lambda: os.write(parent, _TIRED), admin or None))
 
 
 def supervise(options, arguments):
     """Binds, starts children, and replaces those that end; gives the exit code."""
     try:
         sockets = [_bind(address, options.server.backlog) for address in options.server.bind]
+        admin = _bind(options.server.admin, 16) if options.server.admin else None
     except OSError as error:
         print("rwgi: %s" % error, file=sys.stderr)
         return 1
-    return _Parent(sockets, options, arguments).run()
+    return _Parent(sockets, admin, options, arguments).run()
 
 
 def _bind(address, backlog):
@@ -103,13 +105,14 @@ def _unix(path):
 
 
 class _Child:
-    def __init__(self, sockets, arguments, replaces=None):
+    def __init__(self, sockets, arguments, admin=None, replaces=None):
         read, write = os.pipe()
         os.set_blocking(read, False)
         # Descriptors 3 and up, in order, are what the child expects.
         environment = dict(os.environ, LISTEN_FDS=str(len(sockets)))
-        environment[_CHILD] = str(write)
+        environment[_CHILD] = "%d:%s" % (write, admin) if admin else str(write)
         self.pipe = read
+        self.admin = admin
         self.ready = self.tired = self.asked = False
         self.replaces = replaces
         self.again = 0.0
@@ -144,8 +147,14 @@ class _Child:
 
 
 class _Parent:
-    def __init__(self, sockets, options, arguments):
-        self.sockets = _at_the_front(sockets)
+    def __init__(self, sockets, admin, options, arguments):
+        self.sockets = _at_the_front(sockets, admin)
+        self.admin = None
+        if admin is not None:
+            from ._admin import Admin
+
+            self.admin = Admin(self.sockets.pop(), self._answering)
+            print("rwgi: the admin listener answers at %s for all processes" % _name(self.admin.server.socket), file=sys.stderr, flush=True)
         self.options = options
         self.arguments = arguments
         self.children = []
@@ -174,10 +183,16 @@ class _Parent:
             except BlockingIOError:
                 pass
             self._tick()
+        if self.admin is not None:
+            self.admin.close()
         return self.code
 
     def _start(self, replaces=None):
-        self.children.append(_Child(self.sockets, self.arguments, replaces))
+        admin = self.admin.path() if self.admin is not None else None
+        self.children.append(_Child(self.sockets, self.arguments, admin, replaces))
+
+    def _answering(self):
+        return [(child.process.pid, child.admin) for child in list(self.children) if child.ready]
 
     def _stop(self, *_):
         self.stopping += 1
@@ -242,9 +257,16 @@ class _Parent:
             self._stop()
 
 
-def _at_the_front(sockets):
-    """The sockets on descriptors 3 and up, where children look for them."""
+def _name(bound):
+    """An address as text."""
+    name = bound.getsockname()
+    return "%s:%d" % name[:2] if isinstance(name, tuple) else "unix:%s" % name
+
+
+def _at_the_front(sockets, admin=None):
+    """The sockets on descriptors 3 and up, where children look for them; behind them that of the admin listener."""
     moved = []
+    sockets = sockets if admin is None else [*sockets, admin]
     # Out of the way first: one may lie where another has to go.
     numbers = [os.dup(bound.detach()) for bound in sockets]
     for index, number in enumerate(numbers):
