@@ -89,6 +89,14 @@ python:
 python-table:
     cd contrib/wsgi && python tests/host/run.py --table PEP3333.md rwgi gunicorn granian waitress uWSGI
 
+# Judges ASGI servers, in the same way.
+python-table-asgi:
+    cd contrib/wsgi && SUITE_PATIENCE=5 python tests/host/run.py --suite asgi --table ASGI.md rwgi uvicorn granian hypercorn
+
+# Installs the package in a fresh virtual environment of each Python that is named (`/usr/bin/python3.12 …`), tries it, and makes the table.
+python-versions *pythons:
+    contrib/wsgi/tests/versions {{pythons}}
+
 # Weighs WSGI servers against each other and makes the table (needs wrk).
 python-throughput:
     cd contrib/wsgi && python benches/throughput.py --write THROUGHPUT.md

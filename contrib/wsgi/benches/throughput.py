@@ -21,6 +21,7 @@ BIN = os.path.dirname(sys.executable)
 
 SERVERS = {
     "rwgi": lambda port, app, threads: [f"{BIN}/rwgi", "run", app, "--bind", f"127.0.0.1:{port}", "--threads", str(threads), "--log", "error"],
+    "rwgi --inline": lambda port, app, threads: [*SERVERS["rwgi"](port, app, threads), "--inline"],
     "granian": lambda port, app, threads: [f"{BIN}/granian", app, "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", str(threads), "--log-level", "error"],
     "gunicorn": lambda port, app, threads: [f"{BIN}/gunicorn", app, "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", str(threads), "--log-level", "error", "--keep-alive", "60"],
     "uWSGI": lambda port, app, threads: [f"{BIN}/uwsgi", "--http11-socket", f"127.0.0.1:{port}", "--enable-threads", "--threads", str(threads), "--master", "--disable-logging", "--die-on-term", "--listen", "100", "--module", app],
@@ -98,6 +99,10 @@ def load(port, path, connections, seconds):
     return rate, p99, failed
 
 
+def number(name):
+    return version(name.partition(" ")[0])
+
+
 def prepare(data):
     environment = {**os.environ, "SITE_DATA": data, "DJANGO_SETTINGS_MODULE": "mysite.settings"}
     site = os.path.join(HERE, "..", "examples", "django-site")
@@ -123,7 +128,7 @@ def main():
     names = []
     for name in options.server or SERVERS:
         try:
-            version(name)
+            number(name)
             names.append(name)
         except PackageNotFoundError:
             print("LEFT OUT: %s is not installed" % name)
@@ -133,10 +138,10 @@ def main():
         prepare(data)
         for row in options.row or ROWS:
             figures = {name: measure(name, row, options.threads, options.seconds, data) for name in names}
-            own = figures.get("rwgi", (0, 0, 0, 0))[1]
             for name, (rate, per_second, p99, failed) in figures.items():
-                ratio = "%.2f" % (own / per_second) if per_second else "-"
-                line = "| %s | %s %s | %.0f | %.0f | %.1f | %d | %s |" % (row, name, version(name), per_second, rate, p99, failed, ratio)
+                ratios = ["%.2f" % (figures[own][1] / per_second) if own in figures and per_second else "-" for own in ("rwgi", "rwgi --inline")]
+                told = (row, name, number(name), per_second, rate, p99, failed, *ratios)
+                line = "| %s | %s %s | %.0f | %.0f | %.1f | %d | %s | %s |" % told
                 lines.append(line)
                 print(line, flush=True)
     if options.write:
@@ -145,11 +150,11 @@ def main():
             "",
             "Made by `python benches/throughput.py --write THROUGHPUT.md`; not edited by hand. One run, one machine (%d processors, shared with" % os.cpu_count(),
             "wrk), one process, %d threads where a server has threads (bjoern and fastwsgi have one), Python %s. The figure that compares is" % (options.threads, sys.version.split()[0]),
-            "requests per second of the server's own processor time; the last column is rwgi's figure divided by the row's. The machine's load",
+            "requests per second of the server's own processor time; the last columns are rwgi's figures divided by the row's. The machine's load",
             "before the run was %.0f: on a busy machine p99 and requests per second say little." % busy,
             "",
-            "| | Server | per CPU-second | per second | p99, ms | failed | rwgi is |",
-            "|---|---|---|---|---|---|---|",
+            "| | Server | per CPU-second | per second | p99, ms | failed | rwgi is | inline is |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         with open(options.write, "w") as file:
             file.write("\n".join(head + lines) + "\n")

@@ -5,6 +5,7 @@ Rules of this test: one server for all tests, with data of its own; where there 
 
 import http.client
 import http.server
+import itertools
 import json
 import os
 import re
@@ -100,10 +101,12 @@ class Plain(unittest.TestCase):
             self.assertEqual(answer, {"name": "large.bin", "size": len(content), "sum": sum(content)}, chunked)
 
     def test_a_websocket_is_for_pages_of_the_site(self):
-        for page, status in ((site, 101), ("http://elsewhere.example", 403)):
+        # A view under WSGI, and a consumer under ASGI.
+        sockets = ["/echo/", "/ws/talk/novels/"]
+        for path, (page, status) in itertools.product(sockets, ((site, 101), ("http://elsewhere.example", 403))):
             connection = http.client.HTTPConnection(site[len("http://") :], timeout=30)
             handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Origin": page}
-            connection.request("GET", "/echo/", headers={**handshake, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+            connection.request("GET", path, headers={**handshake, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
             self.assertEqual(connection.getresponse().status, status)
             connection.close()
 
@@ -235,6 +238,22 @@ class InTheBrowser(unittest.TestCase):
             browser.until("document.body.dataset.closed == '1000'")
             self.assertEqual(browser.run("return document.body.dataset.seen"), "0,10,20,30,40,50,60,70,80,90,100")
             self.assertEqual(browser.text("#percent"), "a large file: 100 %")
+
+    @unittest.skipUnless(shutil.which("redis-server"), "LEFT OUT: no redis-server is installed")
+    def test_who_talks_in_a_room_is_heard_by_all_in_it(self):
+        with Browser() as ann, Browser() as bob:
+            ann.open(site + "/talk/novels/")
+            ann.until("document.querySelector('#heard').textContent.includes('stranger: came in')")
+            # A consumer knows the user of the session, as a view does.
+            self.log_in(bob, "/login/?next=/talk/novels/")
+            bob.until("document.querySelector('#heard')?.textContent.includes('admin: came in')")
+            ann.until("document.querySelector('#heard').textContent.includes('admin: came in')")
+            ann.type("#text", "h\u00e9llo")
+            ann.click("#say")
+            bob.until("document.querySelector('#heard').textContent.includes('stranger: h\u00e9llo')")
+            # Another page would not do: Chromium keeps the one that is left, with its socket, for the way back.
+            bob.run("socket.close()")
+            ann.until("document.querySelector('#heard').textContent.includes('admin: left')")
 
     def test_jsonp_runs_in_a_page_of_another_origin(self):
         with Browser() as browser:

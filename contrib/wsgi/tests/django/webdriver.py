@@ -35,6 +35,7 @@ class Browser:
         finally:
             self.driver.terminate()
             self.driver.wait()
+            self.driver.stdout.close()
 
     def _call(self, method, path, content=None):
         data = None if method == "DELETE" else json.dumps(content or {}).encode()

@@ -41,14 +41,26 @@ def uwsgi(port, app):
     return [_bin("uwsgi"), *options, "--http-chunked-input", "--need-app", "--die-on-term", "--module", app]
 
 
-COMMANDS = {"rwgi": rwgi, "gunicorn": gunicorn, "granian": granian, "waitress": waitress, "uWSGI": uwsgi}
-DISTRIBUTIONS = {"rwgi": "rwgi", "gunicorn": "gunicorn", "granian": "granian", "waitress": "waitress", "uWSGI": "uwsgi"}
+def uvicorn(port, app):
+    return [_bin("uvicorn"), app, "--host", "127.0.0.1", "--port", str(port), "--lifespan", "on"]
+
+
+def hypercorn(port, app):
+    return [_bin("hypercorn"), app, "--bind", "127.0.0.1:%d" % port]
+
+
+def granian_asgi(port, app):
+    return [_bin("granian"), app, "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
+
+
+WSGI = {"rwgi": rwgi, "gunicorn": gunicorn, "granian": granian, "waitress": waitress, "uWSGI": uwsgi}
+ASGI = {"rwgi": rwgi, "uvicorn": uvicorn, "granian": granian_asgi, "hypercorn": hypercorn}
 
 
 def version(name):
     from importlib.metadata import version
 
-    return version(DISTRIBUTIONS[name])
+    return version(name.lower())
 
 
 def is_there(name):
@@ -62,14 +74,14 @@ def is_there(name):
 class Server:
     """A server that runs; its log, its address, its end."""
 
-    def __init__(self, name, app="application:application", directory=HERE, extra=(), environment=None):
+    def __init__(self, command, app, directory=HERE, extra=(), environment=None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.name, self.address = name, ("127.0.0.1", port)
+        self.name, self.address = command.__name__, ("127.0.0.1", port)
         self.log_file = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*COMMANDS[name](port, app), *extra],
+            [*command(port, app), *extra],
             cwd=directory,
             env={**os.environ, **MARK, "PYTHONPATH": directory, **(environment or {})},
             stdout=self.log_file,
@@ -79,7 +91,7 @@ class Server:
         self._wait()
 
     def _wait(self):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 break

@@ -21,17 +21,20 @@ RWGI = os.path.join(os.path.dirname(sys.executable), "rwgi")
 class Running:
     """`rwgi run`, until its block ends."""
 
-    def __init__(self, *arguments, app="views:application", directory=HERE):
+    def __init__(self, *arguments, app="views:application", directory=HERE, together=False):
         command = [RWGI, "run", app, "--bind", "127.0.0.1:0", *arguments]
-        self.process = subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True)
+        # `together`: what the application prints stands in the log as well.
+        out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if together else {"stderr": subprocess.PIPE}
+        self.process = subprocess.Popen(command, cwd=directory, text=True, **out)
+        self.output = self.process.stdout or self.process.stderr
         self.log, self.listening = [], threading.Event()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        self.listening.wait(30)
+        self.listening.wait(60)
         assert self.listening.is_set(), "".join(self.log)
 
     def _read(self):
-        for line in self.process.stderr:
+        for line in self.output:
             self.log.append(line)
             found = re.search(r"endpoint=127\.0\.0\.1:(\d+)", line)
             if found:
@@ -49,7 +52,8 @@ class Running:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise
-        self.process.stderr.close()
+        self.reader.join(30)
+        self.output.close()
 
     def get(self, path, patience=30):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 
+BLOCK = b"x" * 65536
 PLAIN = [("Content-Type", "text/plain")]
 GATES = {}
 LOCK = threading.Lock()
@@ -39,8 +40,29 @@ def application(environ, start_response):
             time.sleep(60)
     if path == "/leak":
         threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+    if path == "/who":
+        start_response("200 OK", PLAIN[:])
+        return [("%(wsgi.url_scheme)s %(REMOTE_ADDR)s %(SERVER_PROTOCOL)s" % environ).encode()]
+    if path == "/lines":
+        # Answers each line as it comes, and says first what is known of the length.
+        start_response("200 OK", PLAIN[:])
+        return lines(environ)
+    if path == "/large":
+        start_response("200 OK", PLAIN[:])
+        return (BLOCK for _ in range(128))
+    if path == "/written":
+        write = start_response("200 OK", PLAIN[:])
+        for _ in range(128):
+            write(BLOCK)
+        return []
     start_response("200 OK", PLAIN[:])
     return ["text"] if path == "/strings" else [str(os.getpid()).encode()]
+
+
+def lines(environ):
+    yield b"length %s\n" % environ.get("CONTENT_LENGTH", "unknown").encode()
+    for line in environ["wsgi.input"]:
+        yield b"heard " + line
 
 
 not_callable = 7

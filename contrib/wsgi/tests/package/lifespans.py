@@ -1,0 +1,59 @@
+"""ASGI applications whose startup goes well, badly, or nowhere."""
+
+import asyncio
+
+
+async def answer(send, body):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def fails(scope, receive, send):
+    assert (await receive())["type"] == "lifespan.startup"
+    await send({"type": "lifespan.startup.failed", "message": "there is no database"})
+
+
+async def knows_none(scope, receive, send):
+    assert scope["type"] == "http", "only HTTP is served here"
+    await answer(send, b"served without a lifespan")
+
+
+class Instance:
+    """An object with an asynchronous __call__."""
+
+    async def __call__(self, scope, receive, send):
+        await knows_none(scope, receive, send)
+
+
+instance = Instance()
+
+
+async def slow_end(scope, receive, send):
+    """What goes on after the response holds the end up, and then the lifespan ends."""
+    if scope["type"] == "lifespan":
+        await receive()
+        scope["state"]["tasks"] = []
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        print("shutdown after", scope["state"]["tasks"], flush=True)
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await answer(send, b"going on")
+    print("a task waits", flush=True)
+    with open(scope["query_string"].decode(), "rb") as pipe:
+        await asyncio.get_running_loop().run_in_executor(None, pipe.read)
+    scope["state"]["tasks"].append("a task that ended")
+
+
+async def fails_at_the_end(scope, receive, send):
+    if scope["type"] == "http":
+        return await answer(send, b"served")
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.failed", "message": "the database did not say goodbye"})
+
+
+async def paths(scope, receive, send):
+    assert scope["type"] == "http", "no lifespan"
+    await answer(send, ("%s in %s" % (scope["path"], scope["root_path"])).encode())

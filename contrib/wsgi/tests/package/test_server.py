@@ -1,0 +1,150 @@
+"""The server's own options under the wheel: each does what it says also where Python is hosted.
+
+Rules of this test: real processes and sockets; waits are for events.
+"""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from test_command import Running  # noqa: E402
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def get(port, path, headers=(), context=None):
+    kind = http.client.HTTPConnection if context is None else http.client.HTTPSConnection
+    options = {} if context is None else {"context": context}
+    connection = kind("127.0.0.1", port, timeout=60, **options)
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+class Options(unittest.TestCase):
+    def test_the_admin_listener_tells_of_one_process(self):
+        with Running("--admin", "127.0.0.1:0") as server:
+            server.said("the admin listener answers")
+            port = int(re.search(r"admin=127\.0\.0\.1:(\d+)", "".join(server.log)).group(1))
+            self.assertEqual(get(port, "/readyz")[0], 200)
+            server.get("/")
+            self.assertIn("# TYPE", get(port, "/metrics")[1])
+
+    def test_the_admin_listener_tells_of_all_processes(self):
+        with Running("--processes", "3", "--admin", "127.0.0.1:0") as server:
+            server.said("the admin listener answers")
+            port = int(re.search(r"answers at 127\.0\.0\.1:(\d+)", "".join(server.log)).group(1))
+            self.until(lambda: get(port, "/")[1].count(": ready") == 3)
+            self.assertEqual((get(port, "/healthz"), get(port, "/readyz")), ((200, "ok\n"), (200, "ready\n")))
+            self.assertEqual(get(port, "/nowhere")[0], 404)
+            for _ in range(10):
+                self.assertEqual(server.get("/")[0], 200)
+            status, metrics = get(port, "/metrics")
+            self.assertEqual(status, 200)
+            self.assertEqual(len(set(re.findall(r'process="(\d+)"', metrics))), 3)
+            # Each family once, its samples below it.
+            types = re.findall(r"^# TYPE (\S+)", metrics, re.M)
+            self.assertEqual(len(types), len(set(types)))
+            with self.assertRaises((OSError, http.client.HTTPException)):
+                server.get("/die")
+            server.said("another one is started")
+            self.until(lambda: get(port, "/")[1].count(": ready") == 3)
+
+    def until(self, holds, patience=60):
+        end = time.monotonic() + patience
+        while not holds():
+            self.assertLess(time.monotonic(), end, "it never came")
+            time.sleep(0.05)
+
+    @unittest.skipUnless(shutil.which("openssl"), "LEFT OUT: openssl is not installed")
+    def test_tls(self):
+        with tempfile.TemporaryDirectory() as directory:
+            key, certificate = os.path.join(directory, "key.pem"), os.path.join(directory, "certificate.pem")
+            names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+            command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+            subprocess.run([*command, "-keyout", key, "-out", certificate, *names], check=True, capture_output=True)
+            context = ssl.create_default_context(cafile=certificate)
+            for extra in ((), ("--processes", "2")):
+                with Running("--certificate", certificate, "--key", key, *extra) as server:
+                    self.assertEqual(get(server.port, "/who", context=context), (200, "https 127.0.0.1 HTTP/1.1"))
+
+    def test_the_access_log(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "access.log")
+            with Running("--access-log", path, "--access-log-format", "json") as server:
+                self.assertEqual(server.get("/strings")[0], 500)
+                self.assertEqual(server.get("/who?a=b")[0], 200)
+            # Written by the end of the server at the latest.
+            with open(path) as log:
+                lines = [json.loads(line) for line in log]
+            self.assertEqual([line["status"] for line in lines], [500, 200])
+            self.assertIn("/who", json.dumps(lines[1]))
+
+    def test_a_trusted_proxy_is_believed_and_nobody_else(self):
+        said = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+        with Running("--trusted-proxies", "127.0.0.1") as server:
+            self.assertEqual(get(server.port, "/who", said)[1], "https 203.0.113.7 HTTP/1.1")
+        with Running("--trusted-proxies", "192.0.2.1") as server:
+            self.assertEqual(get(server.port, "/who", said)[1], "http 127.0.0.1 HTTP/1.1")
+
+    def test_content_of_unknown_length_is_streamed_where_it_is_asked_for(self):
+        chunk = b"4\r\none\n\r\n"
+        head = b"POST /lines HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        with Running("--stream-unknown-length") as server, self.connect(server.port) as client:
+            client.sendall(head + chunk)
+            # Before the content has ended.
+            self.read_until(client, b"heard one")
+            client.sendall(b"4\r\ntwo\n\r\n0\r\n\r\n")
+            self.assertIn(b"heard two", self.read_until(client, b"0\r\n\r\n"))
+        with Running() as server, self.connect(server.port) as client:
+            client.sendall(head + chunk + b"0\r\n\r\n")
+            self.assertIn(b"length 4\n", self.read_until(client, b"0\r\n\r\n"))
+
+    def test_inline_nothing_waits_for_itself(self):
+        with Running("--inline", "--threads", "2") as server:
+            pid = server.get("/")[1]
+            for path in ("/raise", "/exit", "/strings"):
+                self.assertEqual(server.get(path)[0], 500, path)
+            for path in ("/large", "/written"):
+                status, content = server.get(path)
+                self.assertEqual((status, len(content)), (200, 128 * 65536), path)
+            with self.connect(server.port) as client:
+                client.sendall(b"POST /lines HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n")
+                # Content that is not there yet holds nobody up.
+                self.assertEqual(server.get("/"), (200, pid))
+                client.sendall(b"x" * 199_999 + b"\n")
+                self.read_until(client, b"heard xxx")
+
+    def connect(self, port):
+        return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+    def read_until(self, client, octets):
+        seen = b""
+        while octets not in seen:
+            data = client.recv(65536)
+            self.assertTrue(data, seen)
+            seen += data
+        return seen
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
