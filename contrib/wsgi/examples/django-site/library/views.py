@@ -110,3 +110,8 @@ def progress(request):
             request.websocket.send(json.dumps({"stopped": percent}))
             return
         request.websocket.send(json.dumps({"name": name, "percent": percent}))
+
+
+def talk(request, room):
+    """The page of a room; its socket is a consumer of Channels (consumers.py), which runs under ASGI."""
+    return render(request, "library/talk.html", {"room": room})

@@ -20,6 +20,7 @@ urlpatterns = [
     path("export/", views.export, name="export"),
     path("echo/", views.echo, name="echo"),
     path("progress/", views.progress, name="progress"),
+    path("talk/<slug:room>/", views.talk, name="talk"),
     path("jsonp/", views.jsonp, name="jsonp"),
     path("api/books/", views.api, name="api"),
 ]
