@@ -190,7 +190,7 @@ impl Input {
         }
     }
 
-    /// The fields after the content, `None` where there were none; reads what is left of the content and drops it.
+    /// The fields after the content, `None` where there were none; reads what is left of the content and drops it. Cancel safe.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
@@ -203,6 +203,9 @@ impl Input {
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk); 413 where more than `limit` bytes come.
+    ///
+    /// # Cancel safety
+    /// None: what it has read by then is lost.
     pub async fn read_to_end(&mut self, limit: usize) -> Result<Bytes> {
         if let BodyLength::Exact(declared) = self.length
             && declared - self.received.min(declared) > limit as u64
@@ -231,6 +234,9 @@ impl Input {
     ///
     /// # Errors
     /// As [`read_to_end`](Self::read_to_end); 400 where it is not UTF-8.
+    ///
+    /// # Cancel safety
+    /// None, as there.
     pub async fn read_to_string(&mut self, limit: usize) -> Result<String> {
         let whole = self.read_to_end(limit).await?;
         String::from_utf8(whole.into()).map_err(|error| {

@@ -138,6 +138,9 @@ pub async fn call<A: Application + Clone>(
 ///
 /// # Errors
 /// As [`call`].
+///
+/// # Cancel safety
+/// As [`call`].
 pub async fn call_with_limit<A: Application + Clone>(
     application: &A,
     environ: Environ,

@@ -69,6 +69,9 @@ impl Running {
     ///
     /// # Errors
     /// Some exchanges outlasted the period of grace and were aborted.
+    ///
+    /// # Cancel safety
+    /// None: dropped, the server accepts nothing more, and neither the end of the grace nor `shutdown` comes.
     pub async fn stop(self) -> Result<()> {
         self.life.stop(None).await
     }
@@ -77,6 +80,9 @@ impl Running {
     ///
     /// # Errors
     /// As there.
+    ///
+    /// # Cancel safety
+    /// None, as there.
     pub async fn stop_within(self, grace: Duration) -> Result<()> {
         self.life.stop(Some(grace)).await
     }

@@ -100,6 +100,9 @@ impl<A: Application> Server<A> {
     /// Bad configuration, an address that cannot be listened on, a failed startup; exchanges that outlasted the period of
     /// grace, a second signal.
     ///
+    /// # Cancel safety
+    /// Dropped, it hears no signal any more, and what serves goes on: [`start`](Self::start) and [`Running::stop`] are for whoever stops otherwise.
+    ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
     pub async fn serve(self) -> Result<()> {
@@ -138,6 +141,9 @@ impl<A: Application> Server<A> {
     ///
     /// # Errors
     /// As [`serve`](Self::serve), before anything was accepted.
+    ///
+    /// # Cancel safety
+    /// None: an application whose `startup` has begun is not told of the end.
     ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
@@ -189,6 +195,9 @@ impl<A: Application> Server<A> {
     ///
     /// # Errors
     /// Bad configuration, a failed startup.
+    ///
+    /// # Cancel safety
+    /// None, as [`start`](Self::start).
     ///
     /// # Panics
     /// Outside of a tokio runtime with time enabled.

@@ -6,7 +6,11 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use rwgi::{Environ, Finished, StartResponse};
 
-async fn hello(environ: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
+// ANCHOR: hello
+pub(crate) async fn hello(
+    environ: Environ,
+    start_response: StartResponse,
+) -> rwgi::Result<Finished> {
     let text = format!("Hello from {}, once: {}\n", environ.path(), environ.server().run_once);
     start_response.respond(StatusCode::OK, [(CONTENT_TYPE, "text/plain")], text)
 }
@@ -14,3 +18,4 @@ async fn hello(environ: Environ, start_response: StartResponse) -> rwgi::Result<
 fn main() -> std::process::ExitCode {
     rwgi_cgi::serve(hello)
 }
+// ANCHOR_END: hello

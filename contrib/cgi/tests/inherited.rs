@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 mod front;
+#[allow(dead_code, reason = "its `main` is for people")]
+#[path = "../examples/cgi_hello.rs"]
+mod hello;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,19 +16,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use http::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
-use rwgi::{Environ, Finished, StartResponse};
 
 use self::front::{Folder, installed};
 
 const BEGUN: &str = "the responder has begun";
 const GUARD: Duration = Duration::from_secs(60);
-
-async fn tell(environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
-    let text = format!("{}, once: {}", environ.path(), environ.server().run_once);
-    start.respond(StatusCode::OK, (), text)
-}
 
 /// Not a test: the process that is started.
 #[test]
@@ -36,7 +32,7 @@ fn a_process() {
     }
     // The harness has written to standard output, which is no answer of a program; standard error says when it begins.
     eprintln!("{BEGUN}");
-    let code = rwgi_cgi::serve(tell);
+    let code = rwgi_cgi::serve(hello::hello);
     std::process::exit(if code == ExitCode::SUCCESS { 0 } else { 1 });
 }
 
@@ -103,7 +99,7 @@ fn end(mut child: Child) {
 
 fn assert_answer(answer: &str) {
     assert!(answer.contains("Status: 200 OK\r\n"), "{answer:?}");
-    assert!(answer.contains("/here, once: false"), "{answer:?}");
+    assert!(answer.contains("Hello from /here, once: false\n"), "{answer:?}");
 }
 
 #[test]
@@ -159,5 +155,5 @@ fn anything_else_on_standard_input_is_one_request_of_cgi() {
     output.read_to_string(&mut answer).unwrap();
     assert!(child.wait().unwrap().success(), "{answer}");
     assert!(answer.contains("Status: 200 OK\r\n"), "{answer}");
-    assert!(answer.ends_with("/here, once: true"), "{answer}");
+    assert!(answer.ends_with("Hello from /here, once: true\n"), "{answer}");
 }

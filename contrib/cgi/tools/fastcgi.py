@@ -48,8 +48,8 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [f"Hello from {environ['REQUEST_URI']}, once: false\\n".encode()]
 
-WSGIServer(application, maxThreads=%d, minSpare=%d).run()
-""" % (CONNECTIONS * 2, CONNECTIONS)
+WSGIServer(application, maxThreads=%d, minSpare=%d, maxSpare=%d).run()
+""" % (CONNECTIONS * 2, CONNECTIONS, CONNECTIONS * 2)
 
 NGINX = """
 {user} daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -172,7 +172,7 @@ def weigh(command, processes, kept, requests):
         try:
             nginx = Nginx(path, kept, folder)
             try:
-                load(nginx.port, requests // 10)
+                load(nginx.port, max(requests // 10, CONNECTIONS))
                 before = processor(responder.pids), processor(nginx.workers)
                 load(nginx.port, requests)
                 after = processor(responder.pids), processor(nginx.workers)

@@ -13,7 +13,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Makes a channel of this process.
+    /// Makes a channel of this process. Cancel safe.
     ///
     /// # Errors
     /// The system gives no random number for its name.
@@ -36,6 +36,9 @@ impl Receiver {
     ///
     /// # Errors
     /// As [`ChannelLayer::group_add`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it may have joined or not; dropping the receiver leaves in either case.
     pub async fn join(&mut self, group: &str) -> Result<()> {
         self.layer.group_add(group, &self.name).await
     }
@@ -44,6 +47,9 @@ impl Receiver {
     ///
     /// # Errors
     /// As [`ChannelLayer::group_discard`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it may be a member still; asked again, it leaves.
     pub async fn leave(&mut self, group: &str) -> Result<()> {
         self.layer.group_discard(group, &self.name).await
     }

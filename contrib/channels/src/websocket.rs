@@ -56,6 +56,9 @@ impl GroupSocket {
     ///
     /// # Errors
     /// The request is no handshake (426), the layer is out of reach (503), or a group has no name that a group can have (500): answer with it, nothing was accepted.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was accepted, and no group is joined any more.
     pub async fn accept(
         environ: &Environ,
         start: StartResponse,

@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
-"""One message to many receivers: rwgi-channels beside channels_redis, on the same machine and the same Redis.
+"""One message to many WebSockets: rwgi-channels beside Channels, on the same machine and the same Redis.
 
-    python3 contrib/channels/tools/fan_out.py [--receivers 10000] [--rounds 20] [--repeat 3]
+    python3 contrib/channels/tools/fan_out.py [--sockets 10000] [--rounds 10] [--repeat 2]
 
-Makes a virtual environment with channels_redis, starts a Redis of its own on a free port, and runs the contestants in turns (A B C, A B C).
-Writes benches/results/fan_out.json and .md. Rules of this tool: every contestant has the same receivers, the same message of 100 bytes and
-the same rounds; what is timed is from before the message is sent until the last receiver has it; over Redis, in two processes of half the
-receivers each, until the other process has said so through Redis. Of the repetitions the one with the best median counts, for what
-disturbs a machine only ever adds. The InMemoryChannelLayer of channels is left out: it looks through all channels at each call, and takes minutes
-for one message to 10,000.
+Makes a virtual environment with channels_redis and uvicorn (with uvloop and httptools, its fastest), starts a Redis of its own on a free port, and runs the
+contestants in turns (A B C, A B C). Writes benches/results/fan_out.json and .md. Rules of this tool: every contestant is a server of the same chat, each
+socket in one group, and meets the same driver (the example fan_out), which says 100 bytes on one socket; what is timed is from before it is said until the
+last socket has it, driver included; over Redis there are two servers with half the sockets each. Of the repetitions the one with the best
+median counts, for what disturbs a machine only ever adds. The InMemoryChannelLayer of Channels is left out: it looks through all channels at each call,
+and takes minutes for one message to 10,000. The second table is what the server's memory grows by while half of its sockets do not read.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -20,70 +19,45 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-MESSAGE = {"type": "chat.message", "text": "x" * 100}
+
+APPLICATION = '''
+import os
+from django.conf import settings
+
+layer = {"BACKEND": os.environ["LAYER"], "CONFIG": {"hosts": [os.environ["REDIS"]]}}
+settings.configure(CHANNEL_LAYERS={"default": layer})
+
+import django
+
+django.setup()
+
+from channels.generic.websocket import AsyncWebsocketConsumer
 
 
-def layer_of(kind, url):
-    if kind == "redis":
-        from channels_redis.core import RedisChannelLayer
+class Fan(AsyncWebsocketConsumer):
+    groups = ["all"]
 
-        return RedisChannelLayer(hosts=[url])
-    from channels_redis.pubsub import RedisPubSubChannelLayer
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.channel_layer.group_send("all", {"type": "chat.message", "text": text_data})
 
-    return RedisPubSubChannelLayer(hosts=[url])
+    async def chat_message(self, event):
+        await self.send(text_data=event["text"])
 
 
-async def worker(kind, role, url, receivers, rounds):
-    """One process of Channels: `only`, `send` or `receive`."""
-    layer = layer_of(kind, url)
-    got, changed = 0, asyncio.Event()
+application = Fan.as_asgi()
+'''
 
-    async def receive(channel):
-        nonlocal got
-        while True:
-            await layer.receive(channel)
-            got += 1
-            if got % receivers == 0:
-                changed.set()
-
-    tasks = []
-    for _ in range(receivers):
-        channel = await layer.new_channel()
-        await layer.group_add("all", channel)
-        tasks.append(asyncio.create_task(receive(channel)))
-    done = await layer.new_channel("done") if role == "send" else None
-    if role == "send":
-        await layer.group_add("done", done)
-    print("joined", flush=True)
-    if role == "receive":
-        while True:
-            await changed.wait()
-            changed.clear()
-            await layer.group_send("done", {"type": "done"})
-    if role == "send":
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        await layer.group_send("all", MESSAGE)
-        await asyncio.wait_for(changed.wait(), 60)
-        changed.clear()
-        if role == "send":
-            await asyncio.wait_for(layer.receive(done), 60)
-        times.append((time.perf_counter() - started) * 1e3)
-    times.sort()
-    at = lambda share: times[(len(times) - 1) * share // 100]
-    print(f"last median_ms={at(50):.2f} p90_ms={at(90):.2f} worst_ms={at(100):.2f}")
-    status = Path("/proc/self/status").read_text() if Path("/proc/self/status").exists() else ""
-    resident = re.search(r"VmRSS:\s*(\d+) kB", status)
-    print(f"resident={resident.group(1)}kB" if resident else "resident=unknown")
+OURS = "rwgi-channels"
+LAYERS = {
+    "Channels, RedisChannelLayer": "channels_redis.core.RedisChannelLayer",
+    "Channels, RedisPubSubChannelLayer": "channels_redis.pubsub.RedisPubSubChannelLayer",
+}
 
 
 def free_port():
@@ -107,93 +81,120 @@ def start_redis(folder):
 
 
 def environment(folder):
-    venv.create(folder, with_pip=True)
-    python = str(Path(folder) / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "channels_redis"], check=True)
-    names = "channels", "channels_redis", "redis"
+    place = Path(folder) / "venv"
+    venv.create(place, with_pip=True)
+    python = str(place / "bin" / "python")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "channels_redis", "uvicorn[standard]"], check=True)
+    (Path(folder) / "fan.py").write_text(APPLICATION)
+    names = "channels", "channels_redis", "redis", "uvicorn", "uvloop", "websockets"
     listed = json.loads(
         subprocess.run([python, "-m", "pip", "list", "--format", "json"], check=True, capture_output=True).stdout
     )
     return python, {entry["name"]: entry["version"] for entry in listed if entry["name"] in names}
 
 
-def commands(python, url, receivers, rounds):
-    """Each contestant: the process that receives only, if there is one, and the one that is timed."""
-    target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
-    rust = str(Path(target) / "release" / "examples" / "fan_out")
-    half, rounds = str(receivers // 2), str(rounds)
+class Server:
+    """Ours says where it listens; uvicorn inherits its socket, for with its words come two lines for each WebSocket."""
 
-    def theirs(kind, role, many):
-        return [python, __file__, "--worker", kind, role, url, many, rounds]
+    def __init__(self, command, folder, variables=None):
+        if variables is None:
+            self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+            self.address = self.process.stdout.readline().strip().removeprefix("http://")
+            return
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(4096)
+            self.address = f"127.0.0.1:{listener.getsockname()[1]}"
+            file = listener.fileno()
+            environ = os.environ | variables
+            self.process = subprocess.Popen([*command, str(file)], cwd=folder, env=environ, pass_fds=[file])
 
-    return {
-        "one process: rwgi-channels, Memory": (None, [rust, "memory", str(receivers), rounds]),
-        "one process: channels_redis, RedisChannelLayer": (None, theirs("redis", "only", str(receivers))),
-        "one process: channels_redis, RedisPubSubChannelLayer": (None, theirs("pubsub", "only", str(receivers))),
-        "two over Redis: rwgi-channels, Redis": ([rust, "redis", url, half], [rust, "send", url, half, rounds]),
-        "two over Redis: channels_redis, RedisChannelLayer": (
-            theirs("redis", "receive", half),
-            theirs("redis", "send", half),
-        ),
-        "two over Redis: channels_redis, RedisPubSubChannelLayer": (
-            theirs("pubsub", "receive", half),
-            theirs("pubsub", "send", half),
-        ),
-    }
+    def memory(self, which):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{which}:\s*(\d+) kB", status).group(1)) / 1024
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
 
 
-def run(other, timed):
-    processes = []
+def run(example, servers, rounds, sockets, slow=0, length=100):
+    """What the driver found; None where a socket did not get a message within a minute."""
+    command = [example, "drive", str(rounds), str(sockets), str(slow), str(length), *(server.address for server in servers)]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        for command in filter(None, (other, timed)):
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            )
-            processes.append(process)
-            if other:
-                for line in process.stdout:
-                    if "joined" in line:
-                        break
-        output, _ = processes[-1].communicate("go\n", timeout=1200)
-        found = dict(re.findall(r"(\w+)=([\w.]+)", output))
-        if "median_ms" not in found:
-            # A receiver's connection timed out, or the last one had nothing after a minute.
+        for line in driver.stdout:
+            if "open" in line:
+                break
+        at_rest = servers[0].memory("VmRSS")
+        # Not `communicate`: the driver's sockets, and with them the server's memory, end with it.
+        output = driver.stdout.read()
+        driver.wait()
+        if driver.returncode:
+            print(driver.stderr.read(), flush=True)
             return None
-        return {key: float(value) if key.endswith("_ms") else value for key, value in found.items()}
+        figure = {key: float(value) for key, value in re.findall(r"(\w+)=([\d.]+)", output)}
+        return figure | {"at_rest_mib": at_rest, "peak_mib": servers[0].memory("VmHWM")}
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        driver.kill()
+        driver.wait()
 
 
 def main():
-    parser = argparse.ArgumentParser(description="One message to many receivers, beside channels_redis.")
-    parser.add_argument("--receivers", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser = argparse.ArgumentParser(description="One message to many WebSockets, beside Channels.")
+    open_as_many_files_as_allowed()
+    parser.add_argument("--sockets", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--built", action="store_true", help="take the example as it was built last")
     arguments = parser.parse_args()
     if not shutil.which("redis-server"):
         raise SystemExit("redis-server is not installed")
-    build = ["cargo", "build", "--release", "-p", "rwgi-channels", "--example", "fan_out"]
     if not arguments.built:
+        build = ["cargo", "build", "--release", "-p", "rwgi-channels", "--example", "fan_out"]
         subprocess.run(build, check=True, cwd=ROOT)
-    best = {}
+    target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
+    example = str(Path(target) / "release" / "examples" / "fan_out")
+    best, slow = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         python, versions = environment(folder)
-        for turn in range(arguments.repeat):
-            redis, url = start_redis(folder)
-            try:
-                contestants = commands(python, url, arguments.receivers, arguments.rounds)
-                for name, (other, timed) in contestants.items():
-                    figure = run(other, timed)
+        redis, url = start_redis(folder)
+
+        def ours(layer):
+            return Server([example, "serve", layer], folder)
+
+        def theirs(layer):
+            command = [python, "-m", "uvicorn", "fan:application", "--lifespan", "off", "--log-level", "warning", "--fd"]
+            return Server(command, folder, {"LAYER": layer, "REDIS": url})
+
+        contestants = {f"one process: {OURS}, Memory": (1, lambda: ours("memory"))}
+        contestants |= {f"one process: {name}": (1, lambda layer=layer: theirs(layer)) for name, layer in LAYERS.items()}
+        contestants[f"two over Redis: {OURS}, Redis"] = (2, lambda: ours(url))
+        contestants |= {f"two over Redis: {name}": (2, lambda layer=layer: theirs(layer)) for name, layer in LAYERS.items()}
+        try:
+            for turn in range(arguments.repeat):
+                for name, (many, start) in contestants.items():
+                    servers = [start() for _ in range(many)]
+                    try:
+                        figure = run(example, servers, arguments.rounds, arguments.sockets)
+                    finally:
+                        for server in servers:
+                            server.stop()
                     print(f"{turn + 1}/{arguments.repeat} {name}: {figure}", flush=True)
                     if figure and (not best.get(name) or figure["median_ms"] < best[name]["median_ms"]):
                         best[name] = figure
                     best.setdefault(name, None)
-            finally:
-                redis.kill()
-                redis.wait()
+            for name, start in {OURS + ", Memory": lambda: ours("memory"), "Channels, RedisPubSubChannelLayer": lambda: theirs(LAYERS["Channels, RedisPubSubChannelLayer"])}.items():
+                server = start()
+                try:
+                    # What a socket that does not read would be owed: 16 MiB.
+                    slow[name] = run(example, [server], 1_000, 200, 100, 16 * 1024)
+                finally:
+                    server.stop()
+                print(f"slow: {name}: {slow[name]}", flush=True)
+        finally:
+            redis.kill()
+            redis.wait()
     version = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout.split()[2]
     about = {
         "day": time.strftime("%Y-%m-%d"),
@@ -201,42 +202,52 @@ def main():
         "python": platform.python_version(),
         "redis_server": version.removeprefix("v="),
         **versions,
-        "receivers": arguments.receivers,
+        "sockets": arguments.sockets,
         "rounds": arguments.rounds,
         "load_at_the_end": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }
     results = ROOT / "benches" / "results"
-    (results / "fan_out.json").write_text(json.dumps({"circumstances": about, "figures": best}, indent=2) + "\n")
+    (results / "fan_out.json").write_text(json.dumps({"circumstances": about, "figures": best, "slow": slow}, indent=2) + "\n")
     lines = [
-        "# One message to many receivers",
+        "# One message to many WebSockets",
         "",
-        f"From before `group_send` until the last of {arguments.receivers:,} receivers has the message, in milliseconds; over Redis in two",
-        "processes of half the receivers each, until the other process has said through Redis that its last one has it. Taken by",
-        f"`python3 contrib/channels/tools/fan_out.py`, {arguments.rounds} messages, the best of {arguments.repeat} runs in turns.",
+        f"From before 100 bytes are said on one socket until the last of {arguments.sockets:,} sockets has them, in milliseconds; over Redis at two",
+        "servers with half the sockets each. Taken by `python3 contrib/channels/tools/fan_out.py`, with one driver for all, whose own work is in the times;",
+        f"{arguments.rounds} messages, the best of {arguments.repeat} runs in turns. Channels is served by uvicorn with uvloop.",
         "",
-        "| | median | 90 % | worst | resident set of the timed process |",
+        "| | median | 90 % | worst | resident set of the first server, open and at most |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for name, figure in best.items():
         if figure is None:
-            lines.append(f"| {name} | none: a receiver failed, or waited for more than a minute | | | |")
+            lines.append(f"| {name} | none: not every socket got each message within a minute | | | |")
             continue
         times = " | ".join(f"{figure[key]:.1f}" for key in ("median_ms", "p90_ms", "worst_ms"))
-        resident = figure.get("resident", "")
-        mib = f"{int(resident.removesuffix('kB')) / 1024:.0f} MiB" if resident.endswith("kB") else "unknown"
-        lines.append(f"| {name} | {times} | {mib} |")
+        lines.append(f"| {name} | {times} | {figure['at_rest_mib']:.0f} MiB, {figure['peak_mib']:.0f} MiB |")
     lines += [
         "",
-        "Circumstances: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about.items() if value is not None) + ".",
+        "What a server's memory grows by while 100 of its 200 sockets do not read, and 1,000 messages of 16 KiB go to all (16 MiB to each):",
         "",
+        "| | grows by | median of the time to the last that reads |",
+        "| --- | ---: | ---: |",
     ]
+    for name, figure in slow.items():
+        if figure is None:
+            lines.append(f"| {name} | none: not every socket got each message within a minute | |")
+            continue
+        lines.append(f"| {name} | {figure['peak_mib'] - figure['at_rest_mib']:.0f} MiB | {figure['median_ms']:.1f} ms |")
+    circumstances = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about.items() if value is not None)
+    lines += ["", f"Circumstances: {circumstances}.", ""]
     (results / "fan_out.md").write_text("\n".join(lines))
     print("written: benches/results/fan_out.json and .md")
 
 
+def open_as_many_files_as_allowed():
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        kind, role, url, many, rounds = sys.argv[2:]
-        asyncio.run(worker(kind, role, url, int(many), int(rounds)))
-    else:
-        main()
+    main()

@@ -47,7 +47,7 @@ impl<A: Application> Client<A> {
         Self { application: Arc::new(application), connection: Arc::new(connection) }
     }
 
-    /// Starts the application, as a server does before the first request.
+    /// Starts the application, as a server does before the first request; dropped, it drops the application's `startup`.
     ///
     /// # Errors
     /// The application's own.
@@ -55,7 +55,7 @@ impl<A: Application> Client<A> {
         self.application.startup(&self.connection.server).await
     }
 
-    /// Ends the application, as a server does after the last request.
+    /// Ends the application, as a server does after the last request; dropped, it drops the application's `shutdown`.
     pub async fn shutdown(&self) {
         self.application.shutdown().await;
     }
@@ -111,6 +111,9 @@ impl<A: Application> Request<A> {
     ///
     /// # Errors
     /// The request could not come from a server: a malformed target or field.
+    ///
+    /// # Cancel safety
+    /// Dropping it cancels the application, as a departure does.
     pub async fn send(self) -> Result<Response> {
         let environ = self.builder.build()?;
         Ok(match testing::call(&self.application, environ).await {

@@ -6,15 +6,17 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use rwgi::{
-    Application, BoxError, CONNECTION_FIELDS, Environ, Error, Finished, Input, Result, ServerInfo,
-    SharedApplication, StartResponse, is_connection_field,
+    Application, BoxError, CONNECTION_FIELDS, Environ, Error, Finished, Input, ResponseHead,
+    Result, ServerInfo, SharedApplication, StartResponse, is_connection_field,
 };
 use tower_service::Service;
 
@@ -24,11 +26,15 @@ use crate::narrowed::narrow;
 /// Adds what a service wants to find in a request's extensions.
 type Extend = Arc<dyn Fn(&Environ, &mut Extensions) + Send + Sync>;
 
+/// Adds the client's address in the type that a service looks for.
+type Introduce = Arc<dyn Fn(SocketAddr, &mut Extensions) + Send + Sync>;
+
 /// An RWGI application that asks a tower service; made by [`from_service`].
 #[derive(Clone)]
 pub struct FromService<S> {
     service: S,
     input_limit: Option<Option<u64>>,
+    introduce: Vec<Introduce>,
     extend: Vec<Extend>,
     life: Option<SharedApplication>,
 }
@@ -56,7 +62,13 @@ pub struct FromService<S> {
 /// # Ok::<(), rwgi::Error>(())
 /// ```
 pub fn from_service<S>(service: S) -> FromService<S> {
-    FromService { service, input_limit: None, extend: Vec::new(), life: None }
+    FromService {
+        service,
+        input_limit: None,
+        introduce: Vec::new(),
+        extend: Vec::new(),
+        life: None,
+    }
 }
 
 /// Hosts an axum router: [`from_service`] with `ConnectInfo` for axum's extractor and without a limit on content but axum's own.
@@ -91,10 +103,13 @@ impl<S> FromService<S> {
     /// one ([`Environ::peer`]); where the client has none, as on a Unix socket, nothing is put there.
     #[must_use]
     pub fn connect_info<T: Clone + Send + Sync + 'static>(
-        self,
+        mut self,
         make: impl Fn(SocketAddr) -> T + Send + Sync + 'static,
     ) -> Self {
-        self.extension(move |environ| environ.peer().socket_addr().map(&make))
+        self.introduce.push(Arc::new(move |address, extensions| {
+            extensions.insert(make(address));
+        }));
+        self
     }
 
     /// Puts a value that is made of the environ into each request's extensions.
@@ -129,6 +144,8 @@ impl<S> FromService<S> {
         if let Some(limit) = self.input_limit {
             environ.input_mut().set_limit(limit);
         }
+        // A value of its own, for what it is put into has left the environ by then.
+        let client = if self.introduce.is_empty() { None } else { environ.peer().socket_addr() };
         let mounted = environ.script_name().len();
         let forwarded = environ.forwarded().cloned();
         let (mut head, input, connection) = environ.into_parts();
@@ -139,7 +156,12 @@ impl<S> FromService<S> {
         if let Some(forwarded) = forwarded {
             head.extensions.insert(forwarded);
         }
-        head.extensions.extend(added);
+        if let Some(client) = client {
+            self.introduce.iter().for_each(|introduce| introduce(client, &mut head.extensions));
+        }
+        if !self.extend.is_empty() {
+            head.extensions.extend(added);
+        }
         Request::from_parts(head, input)
     }
 }
@@ -161,13 +183,13 @@ where
         poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
         if !informs {
             let response = service.call(request).await.map_err(failed)?;
-            return start_response.forward(passable(response, connect));
+            return give(start_response, passable(response, connect)).await;
         }
         // An application of RWGI inside of the service informs through the token of this exchange.
         let lent = Lent::new(start_response);
         request.extensions_mut().insert(lent.clone());
         let response = service.call(request).await.map_err(failed)?;
-        lent.back()?.forward(passable(response, connect))
+        give(lent.back()?, passable(response, connect)).await
     }
 
     async fn startup(&self, server: &ServerInfo) -> Result<()> {
@@ -213,6 +235,93 @@ impl Lent {
 #[cold]
 fn failed(error: impl Into<BoxError>) -> Error {
     Error::from_boxed(error.into())
+}
+
+/// Answers: in one piece where the service has all of the content at hand, which costs a server less than a body that it pulls.
+async fn give<B>(start_response: StartResponse, response: Response<B>) -> Result<Finished>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let Some(length) = length_at_hand(&response) else { return start_response.forward(response) };
+    let (head, body) = response.into_parts();
+    let mut body = Box::pin(body);
+    let first = match poll_fn(|cx| Poll::Ready(poll_frame(body.as_mut(), cx))).await {
+        Poll::Pending => return start_response.forward(Response::from_parts(head, body)),
+        Poll::Ready(first) => first,
+    };
+    match first.map(|frame| frame.map(Frame::into_data)) {
+        Some(Ok(Ok(data))) if data.len() as u64 == length && body.is_end_stream() => {
+            start_response.respond_with(ResponseHead::from_parts(head)?, data)
+        }
+        first => {
+            // Put together again: what is not all of the content is pulled like any other.
+            let first = first.map(|frame| {
+                frame.map(|frame| frame.map_or_else(|trailers| trailers, Frame::data))
+            });
+            let body = Begun { first: Some(first), length, body };
+            start_response.forward(Response::from_parts(head, body))
+        }
+    }
+}
+
+/// The length of content that may be there already: one that the body knows, and that the head does not contradict.
+fn length_at_hand<B: Body>(response: &Response<B>) -> Option<u64> {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0)?;
+    let declared = response.headers().get(CONTENT_LENGTH);
+    let agreed = declared.is_none_or(|declared| {
+        declared.to_str().is_ok_and(|declared| declared.parse() == Ok(length))
+    });
+    (agreed && response.status() != StatusCode::SWITCHING_PROTOCOLS).then_some(length)
+}
+
+type Taken = Option<std::result::Result<Frame<Bytes>, BoxError>>;
+
+fn poll_frame<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Taken>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    body.poll_frame(cx).map(|frame| {
+        frame.map(|frame| {
+            let whole = |mut data: B::Data| data.copy_to_bytes(data.remaining());
+            frame.map(|frame| frame.map_data(whole)).map_err(Into::into)
+        })
+    })
+}
+
+/// A body of which the first frame has been taken.
+struct Begun<B> {
+    first: Option<Taken>,
+    length: u64,
+    body: Pin<Box<B>>,
+}
+
+impl<B> Body for Begun<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Taken> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(first),
+            None => poll_frame(self.body.as_mut(), cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.first {
+            Some(_) => SizeHint::with_exact(self.length),
+            None => self.body.size_hint(),
+        }
+    }
 }
 
 /// The response of a service as RWGI has it.

@@ -108,11 +108,14 @@ impl<A: Application> IntoService<A> {
     ///
     /// # Errors
     /// The application cannot start, and must not be served.
+    ///
+    /// # Cancel safety
+    /// That of the application's own `startup`.
     pub async fn startup(&self) -> Result<()> {
         self.application.startup(&self.connection.server).await
     }
 
-    /// Runs the application's shutdown: once, after the last response has ended.
+    /// Runs the application's shutdown: once, after the last response has ended. It is as cancel safe as the application's own.
     pub async fn shutdown(&self) {
         self.application.shutdown().await;
     }

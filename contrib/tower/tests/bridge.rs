@@ -3,8 +3,10 @@
 //! Rules of this test: `rwgi::testing` calls, so that a task spawned by the bridge would panic; one promise a test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -14,6 +16,7 @@ use axum::extract::{ConnectInfo, OriginalUri};
 use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
 use rwgi::{
     Application, BodyLength, Connection, Environ, Error, Finished, Input, Scheme, ServerInfo,
@@ -355,4 +358,71 @@ fn a_limit_on_content_is_the_servers_unless_told_otherwise() {
     assert_eq!(testing::run(&strict, sent()).unwrap_err().status(), 413);
     let lifted = from_service(service_fn(collect)).input_limit(None);
     assert_eq!(testing::run(&lifted, sent()).unwrap().body(), "0123456789");
+}
+
+/// A body that knows its length and gives what is listed: frames, and where there is none it waits.
+struct Frames(VecDeque<Option<Frame<Bytes>>>, u64);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.0.pop_front() {
+            Some(Some(frame)) => Poll::Ready(Some(Ok(frame))),
+            Some(None) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.1)
+    }
+}
+
+#[test]
+fn content_at_hand_and_content_to_come_are_the_same_to_the_client() {
+    let data = |text: &'static str| Some(Frame::data(Bytes::from_static(text.as_bytes())));
+    let trailers = || {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", HeaderValue::from_static("7"));
+        Some(Frame::trailers(trailers))
+    };
+    for (frames, sum) in [
+        (vec![data("content")], false),
+        (vec![None, data("content")], false),
+        (vec![data("con"), None, data("tent")], false),
+        (vec![data("content"), trailers()], true),
+        (vec![None, data(""), data("content"), None, trailers()], true),
+    ] {
+        let frames = Mutex::new(Some(Frames(frames.into(), 7)));
+        let frames = Arc::new(frames);
+        let service = service_fn(move |_: Request<Input>| {
+            let body = frames.lock().unwrap().take().unwrap();
+            ready(Ok::<_, Infallible>(Response::new(body)))
+        });
+        let response = testing::run(&from_service(service), environ("/")).unwrap();
+        assert_eq!(response.body(), "content");
+        assert_eq!(response.trailers().is_some(), sum);
+    }
+    // What is short is no whole response, whether it comes at once or not.
+    for frames in [vec![data("con")], vec![None, data("con")], vec![]] {
+        let frames = Arc::new(Mutex::new(Some(Frames(frames.into(), 7))));
+        let service = service_fn(move |_: Request<Input>| {
+            let body = frames.lock().unwrap().take().unwrap();
+            ready(Ok::<_, Infallible>(Response::new(body)))
+        });
+        let short = testing::run(&from_service(service), environ("/"));
+        assert!(short.is_err() || short.unwrap().aborted().is_some());
+    }
 }

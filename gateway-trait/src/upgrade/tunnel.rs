@@ -87,7 +87,7 @@ impl Tunnel {
         }
     }
 
-    /// [`TunnelReader::recv`].
+    /// [`TunnelReader::recv`]. Cancel safe.
     ///
     /// # Errors
     /// As there.
@@ -95,7 +95,7 @@ impl Tunnel {
         self.reader.recv().await
     }
 
-    /// [`TunnelWriter::send`].
+    /// [`TunnelWriter::send`]. Cancel safe.
     ///
     /// # Errors
     /// As there.
@@ -103,7 +103,7 @@ impl Tunnel {
         self.writer.send(data).await
     }
 
-    /// [`TunnelWriter::flush`].
+    /// [`TunnelWriter::flush`]. Cancel safe.
     ///
     /// # Errors
     /// As there.
@@ -116,7 +116,7 @@ impl Tunnel {
         self.writer.end();
     }
 
-    /// [`TunnelWriter::stopping`].
+    /// [`TunnelWriter::stopping`]. Cancel safe.
     pub async fn stopping(&self) {
         self.writer.stopping().await;
     }
@@ -195,7 +195,7 @@ impl TunnelWriter {
     }
 
     /// Waits until the server begins to stop. How a protocol is ended is the application's to know; what goes on beyond the server's
-    /// period of grace is cut.
+    /// period of grace is cut. Cancel safe.
     pub async fn stopping(&self) {
         poll_fn(|cx| self.link.poll_stopping(cx)).await;
     }

@@ -64,7 +64,7 @@ impl WebSocket {
         }
     }
 
-    /// [`WebSocketReceiver::recv`].
+    /// [`WebSocketReceiver::recv`]. Cancel safe.
     ///
     /// # Errors
     /// As there.
@@ -90,7 +90,7 @@ impl WebSocket {
         self.receiver.closed()
     }
 
-    /// [`WebSocketSender::send`].
+    /// [`WebSocketSender::send`]. Cancel safe.
     ///
     /// # Errors
     /// As there.
@@ -98,7 +98,7 @@ impl WebSocket {
         self.sender.send(message).await
     }
 
-    /// [`WebSocketSender::flush`].
+    /// [`WebSocketSender::flush`]. Cancel safe.
     ///
     /// # Errors
     /// As there.
@@ -112,6 +112,9 @@ impl WebSocket {
     ///
     /// # Errors
     /// None at present; the proof is given whatever the client does.
+    ///
+    /// # Cancel safety
+    /// None: it takes the socket, and without the proof the session has failed.
     pub async fn close(mut self, code: CloseCode, reason: impl Into<String>) -> Result<Finished> {
         let mut close = Some(Outgoing::Close(CloseFrame::new(code, reason)));
         // Where nobody takes it, the session is over already.
@@ -192,7 +195,7 @@ impl WebSocketSender {
         poll_fn(|cx| self.link.poll_flush(cx)).await.map_err(|Gone| self.gone())
     }
 
-    /// Closes, without waiting for the client's answer, which the other half receives.
+    /// Closes, without waiting for the client's answer, which the other half receives. Cancel safe: dropped before it is ready, nothing was sent.
     ///
     /// # Errors
     /// The socket is closed.

@@ -67,6 +67,9 @@ impl<A: Application> FastCgi<A> {
     /// # Errors
     /// A failed startup; exchanges that outlasted the period.
     ///
+    /// # Cancel safety
+    /// Dropped, it hears no signal any more, and what serves goes on.
+    ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
     pub async fn serve(self, listener: Listener) -> Result<()> {
@@ -88,6 +91,9 @@ impl<A: Application> FastCgi<A> {
     ///
     /// # Errors
     /// A failed startup.
+    ///
+    /// # Cancel safety
+    /// None: an application whose `startup` has begun is not told of the end.
     ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
@@ -161,6 +167,9 @@ impl<A: Application> Running<A> {
 
     /// Stops: nothing new is accepted, what is under way may end within `grace`, then the application's `shutdown` runs. Gives whether
     /// all ended in time; what did not was cut.
+    ///
+    /// # Cancel safety
+    /// None: dropped, nothing new is accepted, and neither the end of the grace nor `shutdown` comes.
     pub async fn stop_within(self, grace: Duration) -> bool {
         self.tasks.close();
         self.shared.drain.cancel();

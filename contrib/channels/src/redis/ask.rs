@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::Shared;
 use super::frame::{self, Answer, Head, Reply};
-use super::{Shared, unavailable};
 use crate::mailbox::Mailbox;
 use crate::{Error, Gap, Missed, Result};
 
@@ -59,7 +59,7 @@ impl Shared {
             .arg(frame)
             .invoke_async(&mut connection)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| self.failed(error))?;
         if heard == 0 {
             return Ok(None);
         }
@@ -88,7 +88,7 @@ impl Shared {
             .arg(&self.prefix)
             .invoke_async(&mut connection)
             .await
-            .map_err(unavailable)
+            .map_err(|error| self.failed(error))
     }
 
     /// All keys of a server that begin so.
@@ -112,7 +112,7 @@ impl Shared {
                 .arg(1_000)
                 .query_async(&mut connection)
                 .await
-                .map_err(unavailable)?;
+                .map_err(|error| self.failed(error))?;
             found.extend(keys);
             if next == 0 {
                 return Ok(found);
@@ -135,7 +135,7 @@ pub(super) async fn fetch(
         .key(shared.list_key(&channel))
         .invoke_async(&mut connection)
         .await
-        .map_err(unavailable)?;
+        .map_err(|error| shared.failed(error))?;
     for (count, reason) in [(expired, Missed::Expired), (full, Missed::Full)] {
         if count > 0 {
             mailbox.miss(Gap { reason, count: Some(count) });

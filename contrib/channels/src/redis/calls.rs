@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
+use super::Redis;
 use super::ask::{fetch, written};
 use super::frame::Head;
-use super::{Redis, unavailable};
 use crate::name::{check_channel, check_group, lua, random};
 use crate::{ChannelLayer, Delivery, Error, Received, Result};
 
@@ -54,7 +54,7 @@ impl ChannelLayer for Redis {
                     .arg(channel)
                     .invoke_async(&mut connection)
                     .await
-                    .map_err(unavailable)?;
+                    .map_err(|error| shared.failed(error))?;
                 if room { Ok(()) } else { full(capacity) }
             }
         }
@@ -140,7 +140,7 @@ impl ChannelLayer for Redis {
                     .arg(shared.local.config().group_expiry.as_millis() as u64)
                     .invoke_async(&mut connection)
                     .await
-                    .map_err(unavailable)
+                    .map_err(|error| shared.failed(error))
             }
         }
     }
@@ -165,7 +165,7 @@ impl ChannelLayer for Redis {
                     .arg(channel)
                     .query_async(&mut connection)
                     .await
-                    .map_err(unavailable)
+                    .map_err(|error| shared.failed(error))
             }
         }
     }
@@ -191,7 +191,8 @@ impl ChannelLayer for Redis {
         for (pattern, capacity) in &limits.capacities {
             call.arg(lua(pattern)).arg(*capacity);
         }
-        let answer: Vec<String> = call.invoke_async(&mut connection).await.map_err(unavailable)?;
+        let answer: Vec<String> =
+            call.invoke_async(&mut connection).await.map_err(|error| shared.failed(error))?;
         let number =
             |at: usize| answer.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let mut delivery = Delivery { delivered: number(0), full: number(1), gone: number(2) };
@@ -263,7 +264,10 @@ impl ChannelLayer for Redis {
                 for some in keys.chunks(500) {
                     let mut unlink = ::redis::cmd("UNLINK");
                     unlink.arg(some);
-                    unlink.query_async::<()>(&mut connection).await.map_err(unavailable)?;
+                    unlink
+                        .query_async::<()>(&mut connection)
+                        .await
+                        .map_err(|error| shared.failed(error))?;
                 }
             }
             ::redis::cmd("PUBLISH")
@@ -271,7 +275,7 @@ impl ChannelLayer for Redis {
                 .arg("")
                 .query_async::<()>(&mut connection)
                 .await
-                .map_err(unavailable)?;
+                .map_err(|error| shared.failed(error))?;
         }
         shared.local.clear();
         Ok(())

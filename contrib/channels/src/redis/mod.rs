@@ -94,10 +94,14 @@ struct Shard {
     /// Groups whose count here is to be told to the server, and who waits for that.
     dirty: Mutex<HashMap<String, Vec<oneshot::Sender<Result<()>>>>>,
     changed: tokio::sync::Notify,
+    /// Why the last attempt to reach it failed.
+    trouble: Mutex<Option<String>>,
+    /// A call failed in a way that a lost connection does: whoever keeps the connection looks at once, and not only at the next sign of life.
+    doubted: tokio::sync::Notify,
 }
 
 impl Redis {
-    /// Connects to every server.
+    /// Connects to every server. Cancel safe: dropped before it is ready, its connections end.
     ///
     /// # Errors
     /// The configuration cannot be used, or a server cannot be reached within the configured time.
@@ -125,6 +129,8 @@ impl Redis {
             connection: watch::Sender::new(None),
             dirty: Mutex::default(),
             changed: tokio::sync::Notify::new(),
+            trouble: Mutex::default(),
+            doubted: tokio::sync::Notify::new(),
         });
         let shared = Arc::new(Shared {
             process: format!("specific.{}", random()?),
@@ -177,10 +183,21 @@ impl Shared {
         }
     }
 
+    /// Why a call failed; its server may be lost.
+    fn failed(&self, error: ::redis::RedisError) -> Error {
+        if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() {
+            self.shards.iter().for_each(|shard| shard.doubted.notify_one());
+        }
+        unavailable(error)
+    }
+
     fn unreachable(&self, shard: usize) -> Error {
+        let shard = &self.shards[shard];
+        let trouble = shard.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = trouble.as_deref().unwrap_or("it does not answer");
         Error::Unavailable(format!(
-            "no connection to {} within {:?}",
-            self.shards[shard].server, self.timeout
+            "no connection to {} within {:?}: {trouble}; is a Redis running there?",
+            shard.server, self.timeout
         ))
     }
 

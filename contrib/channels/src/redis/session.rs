@@ -3,7 +3,7 @@
 //! Rules of this room: it never gives up and never hurries; what this process is in is told again at each connection, and whoever waits here
 //! hears of the gap; a connection that does not answer counts as lost; what comes in is handed on without waiting for anybody.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ::redis::AsyncConnectionConfig;
@@ -33,8 +33,10 @@ pub(super) async fn keep(shared: Arc<Shared>, shard: usize) {
     loop {
         let reason = match session(&shared, shard, before, &mut attached).await {
             Ok(()) => "it closed the connection".to_owned(),
+            Err(Error::Unavailable(reason)) => reason,
             Err(error) => error.to_string(),
         };
+        *here.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         here.connection.send_replace(None);
         if std::mem::take(&mut attached) {
             tracing::warn!(server = %here.server, reason, "the channel layer lost its server");
@@ -68,7 +70,7 @@ async fn session(
     let (outgoing, answers) = mpsc::unbounded_channel();
     tokio::select! {
         () = listen(shared, messages, last, &outgoing) => Ok(()),
-        error = renew(shared, connection.clone()) => Err(error),
+        error = renew(shared, shard, connection.clone()) => Err(error),
         error = tell(shared, shard, connection.clone()) => Err(error),
         error = speak(connection, answers) => Err(error),
     }
@@ -125,10 +127,11 @@ async fn sign_of_life(shared: &Shared, connection: &mut MultiplexedConnection) -
     Ok(before.is_some())
 }
 
-/// Says every third of a lease that this process lives.
-async fn renew(shared: &Shared, mut connection: MultiplexedConnection) -> Error {
+/// Says every third of a lease that this process lives, and whenever a call gave reason to doubt that the connection does.
+async fn renew(shared: &Shared, shard: usize, mut connection: MultiplexedConnection) -> Error {
     loop {
-        tokio::time::sleep(shared.lease / 3).await;
+        let doubted = shared.shards[shard].doubted.notified();
+        let _ = tokio::time::timeout(shared.lease / 3, doubted).await;
         match sign_of_life(shared, &mut connection).await {
             Ok(true) => {}
             // Others have struck its members off by now: everything is told anew.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rwgi_channels::{ChannelLayer, Config, Memory, Redis, RedisConfig};
+use rwgi_channels::{ChannelLayer, Config, Memory, RedisConfig};
 
-use crate::redis_server::RedisServer;
+use crate::redis_server::{RedisServer, connected, patient};
 
 /// A layer, and what it needs to live.
 pub(crate) struct Backend {
@@ -19,7 +19,7 @@ pub(crate) fn memory(limits: Config) -> Option<Backend> {
 pub(crate) async fn redis(limits: Config) -> Option<Backend> {
     let server = RedisServer::start().await?;
     let config = RedisConfig { limits, ..RedisConfig::new(server.url()) };
-    let layer = Arc::new(Redis::connect(config).await.unwrap());
+    let layer = Arc::new(connected(patient(config)).await);
     Some(Backend { layer, _server: Some(server) })
 }
 

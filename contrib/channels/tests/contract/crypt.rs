@@ -1,9 +1,9 @@
 //! Messages that Redis cannot read.
 
 use bytes::Bytes;
-use rwgi_channels::{ChannelLayer, Key, Received, Redis, RedisConfig};
+use rwgi_channels::{ChannelLayer, Key, Received, RedisConfig};
 
-use crate::redis_server::{RedisServer, within};
+use crate::redis_server::{RedisServer, connected, patient, within};
 
 #[tokio::test]
 async fn sealed_messages_arrive_and_redis_does_not_see_them() {
@@ -11,7 +11,7 @@ async fn sealed_messages_arrive_and_redis_does_not_see_them() {
     let layer = |keys: &[&str]| {
         let keys = keys.iter().map(|secret| Key::from_secret(secret)).collect();
         let config = RedisConfig { keys, ..RedisConfig::new(server.url()) };
-        async { Redis::connect(config).await.unwrap() }
+        connected(patient(config))
     };
     let (old, both, none) = (layer(&["old"]).await, layer(&["new", "old"]).await, layer(&[]).await);
     let message = Bytes::from_static(b"a secret");

@@ -13,3 +13,4 @@ mod processes;
 #[path = "../redis_server/mod.rs"]
 mod redis_server;
 mod semantics;
+mod sentinel;

@@ -9,14 +9,14 @@ use rwgi_channels::{
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::redis_server::{RedisServer, within};
+use crate::redis_server::{RedisServer, connected, patient, recovered, within};
 
 fn text(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
 async fn connect(server: &RedisServer) -> Arc<Redis> {
-    Arc::new(Redis::connect(RedisConfig::new(server.url())).await.unwrap())
+    Arc::new(connected(patient(RedisConfig::new(server.url()))).await)
 }
 
 /// Runs a command of Redis from outside of every layer.
@@ -66,8 +66,8 @@ async fn a_group_reaches_its_members_in_every_process() {
 async fn a_channel_of_another_process_can_be_sent_to_and_not_received_from() {
     let Some(server) = RedisServer::start().await else { return };
     let limits = Config { capacity: 1, ..Config::default() };
-    let config = RedisConfig { limits, ..RedisConfig::new(server.url()) };
-    let owner = Redis::connect(config).await.unwrap();
+    let config = RedisConfig { limits, ..patient(RedisConfig::new(server.url())) };
+    let owner = connected(config).await;
     let other = connect(&server).await;
     let channel = owner.new_channel("test").await.unwrap();
     assert_eq!(other.receive(&channel).await, Err(Error::Elsewhere(channel.clone())));
@@ -97,7 +97,7 @@ async fn a_channel_of_another_process_can_be_sent_to_and_not_received_from() {
 #[ignore = "run by `a_process_that_is_killed_is_gone_from_its_groups`"]
 async fn a_member_that_will_be_killed() {
     let Ok(url) = std::env::var("RWGI_TEST_REDIS") else { return };
-    let layer = Redis::connect(RedisConfig::new(url)).await.unwrap();
+    let layer = connected(patient(RedisConfig::new(url))).await;
     for _ in 0..3 {
         let channel = layer.new_channel("test").await.unwrap();
         layer.group_add("room", &channel).await.unwrap();
@@ -129,8 +129,10 @@ async fn a_process_that_is_killed_is_gone_from_its_groups() {
     .await;
     assert_eq!(layer.group_send("room", text("x")).await.unwrap().delivered, 3);
     child.kill().await.unwrap();
+    let started = std::time::Instant::now();
     let delivery = until(&layer, "room", |delivery| delivery.delivered == 0).await;
     assert_eq!(delivery, Delivery { delivered: 0, full: 0, gone: 3 });
+    recovered("a process was killed: until its members are out of their group", started);
     // It is counted once, and is no member any more.
     assert_eq!(layer.group_send("room", text("x")).await.unwrap(), Delivery::default());
     assert!(layer.groups().await.unwrap().is_empty());
@@ -140,8 +142,8 @@ async fn a_process_that_is_killed_is_gone_from_its_groups() {
 async fn a_process_that_gives_no_sign_of_life_is_gone_and_comes_back() {
     let Some(server) = RedisServer::start().await else { return };
     let lease = std::time::Duration::from_millis(300);
-    let config = RedisConfig { lease, ..RedisConfig::new(server.url()) };
-    let (member, sender) = (Redis::connect(config).await.unwrap(), connect(&server).await);
+    let config = RedisConfig { lease, ..patient(RedisConfig::new(server.url())) };
+    let (member, sender) = (connected(config).await, connect(&server).await);
     let channel = member.new_channel("test").await.unwrap();
     member.group_add("room", &channel).await.unwrap();
     // As if it had been frozen for longer than its lease.

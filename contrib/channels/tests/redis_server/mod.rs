@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rwgi_channels::{Redis, RedisConfig};
 use tokio::process::{Child, Command};
 
 /// Nothing here takes this long unless it hangs.
-const GUARD: Duration = Duration::from_secs(30);
+const GUARD: Duration = Duration::from_secs(90);
 
 pub struct RedisServer {
     child: Option<Child>,
@@ -28,9 +29,14 @@ impl RedisServer {
 
     /// Starts one on a free port as well.
     pub async fn start_on_port() -> Option<Self> {
+        Self::start_on_port_with(&[]).await
+    }
+
+    /// The same, with further arguments.
+    pub async fn start_on_port_with(arguments: &[&str]) -> Option<Self> {
         // Free now; another process could take it before Redis does, and then the start fails with a clear word.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::start_with(port, &[]).await
+        Self::start_with(port, arguments).await
     }
 
     pub async fn start_with(port: u16, arguments: &[&str]) -> Option<Self> {
@@ -145,4 +151,27 @@ pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
         Ok(output) => output,
         Err(_) => panic!("waited in vain for {what}"),
     }
+}
+
+/// With limits that a slow machine keeps as well, for whoever expects that all goes well.
+pub fn patient(config: RedisConfig) -> RedisConfig {
+    RedisConfig { timeout: Duration::from_secs(30), ..config }
+}
+
+/// A layer, however long its first connection takes.
+pub async fn connected(config: RedisConfig) -> Redis {
+    within("a connection to Redis", async {
+        loop {
+            match Redis::connect(config.clone()).await {
+                Ok(layer) => return layer,
+                Err(error) => eprintln!("{error}"),
+            }
+        }
+    })
+    .await
+}
+
+/// Says how long it took, for the tool that makes the table of it (`contrib/channels/tools/recovery.py`).
+pub fn recovered(what: &str, since: Instant) {
+    println!("recovered: {what}: {:.1} ms", since.elapsed().as_secs_f64() * 1e3);
 }

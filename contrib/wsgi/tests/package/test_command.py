@@ -140,6 +140,13 @@ class WhatItSays(unittest.TestCase):
     def test_a_module_that_is_not_there(self):
         self.one_line("nowhere.wsgi:application", 'there is no module "nowhere"', True)
 
+    def test_what_the_book_shows_of_it(self):
+        with open(os.path.join(HERE, "no_module.txt")) as shown:
+            command, first = shown.read().splitlines()
+        code, lines = refused(*command.split()[2:], "--bind", "127.0.0.1:0")
+        self.assertEqual(code, 1)
+        self.assertEqual(lines[0].replace(os.path.realpath(HERE), "/home/you/site"), first)
+
     def test_a_module_that_needs_another(self):
         self.one_line("needs:application", 'it needs the module "a_module_that_nobody_has"', True)
 
