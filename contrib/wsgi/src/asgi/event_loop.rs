@@ -76,7 +76,7 @@ impl EventLoop {
                 let left = its_jobs.close();
                 drop(left);
             });
-            *its_end.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            *lock(&its_end.0) = true;
             its_end.1.notify_all();
         };
         std::thread::Builder::new().name("rwgi-asyncio".to_owned()).spawn(run)?;
@@ -101,7 +101,7 @@ impl EventLoop {
     /// Ends the loop and waits until its thread has ended, `patience` at most; whether it has.
     pub(super) fn stop(&self, patience: Duration) -> bool {
         self.tell_to_stop();
-        let ended = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = lock(&self.ended.0);
         let (ended, _) = self
             .ended
             .1
@@ -156,7 +156,7 @@ impl Jobs {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 
@@ -180,6 +180,11 @@ impl Drain {
     }
 }
 
+/// A lock that is held for moves of values only, so that nobody can have left it in the middle of one.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Futures of asyncio that wait for something of the server's: a waker that makes the loop resolve them.
 pub(super) struct Waiters {
     jobs: Arc<Jobs>,
@@ -197,7 +202,7 @@ impl Waiters {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Py<PyAny>>> {
-        self.futures.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.futures)
     }
 
     /// Lets all that wait look again; on the loop's thread.

@@ -4,73 +4,23 @@
 //! goes on behind a complete response is the application's own (a background task); whatever fails before the response is answered, and cuts it
 //! afterwards; no lock is held while Python runs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::StatusCode;
-use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use rwgi::{BodyLength, Error, Finished, Input, ResponseHead, Result, StartResponse};
 
+use super::departure::{Departure, Signal};
 use super::event::{Event, departed, unexpected};
-use super::event_loop::{EventLoop, Waiters};
+use super::event_loop::{EventLoop, Waiters, lock};
 use crate::start_response::Answer;
 use crate::stream::{Departed, Sink, forward, stream};
 use crate::traceback;
-
-/// Dropped when nobody takes the response any more; whoever waits for that is woken then.
-pub(super) struct Departure(Option<Arc<Signal>>);
-
-impl Departure {
-    pub(super) fn new(signal: &Arc<Signal>) -> Self {
-        Self(Some(Arc::clone(signal)))
-    }
-
-    /// It is no departure: the response has taken its way.
-    pub(super) fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-/// Whether the client is there.
-pub(super) struct Signal {
-    gone: AtomicBool,
-    waiters: Arc<Waiters>,
-}
-
-impl Signal {
-    pub(super) fn new(waiters: &Arc<Waiters>) -> Arc<Self> {
-        Arc::new(Self { gone: AtomicBool::new(false), waiters: Arc::clone(waiters) })
-    }
-
-    /// Those who are woken by it.
-    pub(super) fn waiters(&self) -> &Arc<Waiters> {
-        &self.waiters
-    }
-
-    pub(super) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
-    }
-
-    /// Whether an exception is what `send` raises when the client has left.
-    pub(super) fn is_echo(&self, py: Python<'_>, raised: &PyErr) -> bool {
-        self.is_gone() && raised.is_instance_of::<PyOSError>(py)
-    }
-}
-
-impl Drop for Departure {
-    fn drop(&mut self) {
-        if let Some(signal) = &self.0
-            && !signal.gone.swap(true, Ordering::AcqRel)
-        {
-            Waker::from(Arc::clone(&signal.waiters)).wake();
-        }
-    }
-}
 
 /// A request, as `receive` and `send` of the bridge's Python half see it.
 #[pyclass(frozen, module = "rwgi", name = "HttpExchange")]
@@ -118,10 +68,6 @@ enum Next {
     Failed,
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl HttpExchange {
     pub(super) fn new(
         events: &Arc<EventLoop>,
@@ -133,7 +79,7 @@ impl HttpExchange {
     ) -> Self {
         Self {
             events: Arc::clone(events),
-            receiving: Arc::clone(&signal.waiters),
+            receiving: Arc::clone(signal.waiters()),
             sending: Waiters::new(events.jobs()),
             signal,
             input: Mutex::new(Content { input, ended: false, failed: None }),
@@ -277,7 +223,7 @@ impl HttpExchange {
     /// The content is cut short, or too large: the client is told so, and for the application it has left.
     fn fail(&self) {
         if let Some(error) = lock(&self.input).failed.take() {
-            self.signal.gone.store(true, Ordering::Release);
+            self.signal.leave();
             tracing::debug!("the content of a request failed: {error}");
             let phase = self.take();
             self.abort(phase, error);

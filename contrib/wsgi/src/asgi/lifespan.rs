@@ -10,8 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use rwgi::{Error, Result};
 
-use super::event_loop::EventLoop;
-use super::http::lock;
+use super::event_loop::{EventLoop, lock};
 use crate::traceback;
 
 /// How a startup or a shutdown went.

@@ -3,6 +3,7 @@
 //! Rules of this room: one event loop on a thread of its own runs all of the application; the server's threads leave jobs there and never
 //! hold the interpreter; each conversation ends by itself, whatever the application does.
 
+mod departure;
 mod event;
 mod event_loop;
 mod http;
@@ -20,8 +21,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartResponse};
 
+use self::departure::{Departure, Signal};
 use self::event_loop::{EventLoop, Waiters};
-use self::http::{Departure, HttpExchange, Signal};
+use self::http::HttpExchange;
 use self::lifespan::End;
 use self::websocket::WebSocketExchange;
 use crate::start_response::Answer;

@@ -20,9 +20,9 @@ use rwgi::{
     WebSocketReceiver, WebSocketSender,
 };
 
+use super::departure::Signal;
 use super::event::{Event, departed, refused, unexpected};
-use super::event_loop::{EventLoop, Waiters};
-use super::http::{Signal, lock};
+use super::event_loop::{EventLoop, Waiters, lock};
 use crate::start_response::Answer;
 use crate::traceback;
 

@@ -12,6 +12,8 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# How often a server is started that does not stay: not every server tells which port it took.
+TRIES = 3
 MARK = {"HTTP_X_OF_THE_PROCESS": "1", "PYTHONUNBUFFERED": "1"}
 
 
@@ -75,10 +77,21 @@ class Server:
     """A server that runs; its log, its address, its end."""
 
     def __init__(self, command, app, directory=HERE, extra=(), environment=None):
+        self.name = command.__name__
+        for left in reversed(range(TRIES)):
+            try:
+                self._start(command, app, directory, extra, environment)
+                return
+            except RuntimeError:
+                # Somebody else may have taken the port between here and there.
+                if left == 0:
+                    raise
+
+    def _start(self, command, app, directory, extra, environment):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.name, self.address = command.__name__, ("127.0.0.1", port)
+        self.address = ("127.0.0.1", port)
         self.log_file = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [*command(port, app), *extra],
