@@ -198,7 +198,14 @@ impl Waiters {
 
     /// Another one that waits.
     pub(super) fn add(&self, future: &Bound<'_, PyAny>) {
-        self.lock().push(future.clone().unbind());
+        let py = future.py();
+        let mut waiting = std::mem::take(&mut *self.lock());
+        if waiting.len() >= FEW {
+            // Whoever looks again and again for a moment only leaves one that was cancelled each time.
+            waiting.retain(|future| !is_done(future.bind(py)));
+        }
+        waiting.push(future.clone().unbind());
+        self.lock().append(&mut waiting);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Py<PyAny>>> {
@@ -211,7 +218,7 @@ impl Waiters {
         for future in futures {
             let future = future.bind(py);
             let resolve = || -> PyResult<()> {
-                if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+                if !is_done(future) {
                     future.call_method1(intern!(py, "set_result"), (py.None(),))?;
                 }
                 Ok(())
@@ -221,6 +228,14 @@ impl Waiters {
             }
         }
     }
+}
+
+/// From how many on those that are done are looked for: one or two wait in any usual application.
+const FEW: usize = 8;
+
+fn is_done(future: &Bound<'_, PyAny>) -> bool {
+    let done = future.call_method0(intern!(future.py(), "done"));
+    done.and_then(|done| done.is_truthy()).unwrap_or(true)
 }
 
 impl Wake for Waiters {

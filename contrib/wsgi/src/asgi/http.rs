@@ -334,6 +334,8 @@ impl HttpExchange {
     /// The application has returned, or raised.
     fn end(&self, py: Python<'_>, raised: Option<Bound<'_, PyAny>>) {
         let phase = self.take();
+        // A task of the application's may still wait for something.
+        self.receiving.resolve(py);
         let raised = raised.map(PyErr::from_value);
         if lock(&self.output).answer.is_none() && matches!(phase, Phase::Over | Phase::Discarding) {
             match raised {

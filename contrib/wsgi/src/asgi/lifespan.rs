@@ -67,8 +67,8 @@ pub(super) async fn start(events: &Arc<EventLoop>) -> Result<End> {
     })
 }
 
-/// The end: what still runs, and then the shutdown.
-pub(super) async fn finish(events: &Arc<EventLoop>, patience: Duration) {
+/// The end: what still runs, and then the shutdown; gives how many tasks had to be cancelled.
+pub(super) async fn finish(events: &Arc<EventLoop>, patience: Duration) -> usize {
     let asked = ask(events, move |host, told| {
         let seconds = patience.as_secs_f64();
         host.call_method1(intern!(host.py(), "finish"), (seconds, told)).map(drop)
@@ -83,8 +83,12 @@ pub(super) async fn finish(events: &Arc<EventLoop>, patience: Duration) {
             if how == "failed" {
                 tracing::error!("{}", failure("shutdown", &message).message());
             }
+            left
         }
-        Err(error) => tracing::error!("{error}"),
+        Err(error) => {
+            tracing::error!("{error}");
+            0
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod websocket;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ::http::Method;
@@ -58,6 +59,8 @@ use crate::traceback;
 pub struct AsgiApplication {
     events: Arc<EventLoop>,
     patience: Duration,
+    /// Tasks that did not end by themselves: what they wait for may hold a thread.
+    left: Arc<AtomicUsize>,
 }
 
 /// Settings of an [`AsgiApplication`].
@@ -73,11 +76,11 @@ impl AsgiApplication {
         AsgiBuilder { callable, patience: Duration::from_secs(30) }
     }
 
-    /// Ends the event loop, and what still runs on it; gives how many threads have not ended within `patience`.
+    /// Ends the event loop, and what still runs on it; gives how many threads may not have ended within `patience`.
     ///
     /// [`shutdown`](Application::shutdown) does the same after the lifespan.
     pub fn stop(&self, patience: Duration) -> usize {
-        usize::from(!self.events.stop(patience))
+        usize::from(!self.events.stop(patience)) + self.left.load(Ordering::Relaxed)
     }
 }
 
@@ -98,7 +101,7 @@ impl AsgiBuilder {
     /// asyncio cannot be imported; the system has no thread or socket left.
     pub fn build(self, py: Python<'_>) -> PyResult<AsgiApplication> {
         let events = Arc::new(EventLoop::start(py, &self.callable)?);
-        Ok(AsgiApplication { events, patience: self.patience })
+        Ok(AsgiApplication { events, patience: self.patience, left: Arc::default() })
     }
 }
 
@@ -140,7 +143,8 @@ impl Application for AsgiApplication {
     }
 
     async fn shutdown(&self) {
-        lifespan::finish(&self.events, self.patience).await;
+        let left = lifespan::finish(&self.events, self.patience).await;
+        self.left.store(left, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         let events = Arc::clone(&self.events);
         let waits = std::thread::Builder::new().spawn(move || {

@@ -347,6 +347,8 @@ impl WebSocketExchange {
     fn end(&self, py: Python<'_>, raised: Option<Bound<'_, PyAny>>) {
         let raised = raised.map(PyErr::from_value);
         let phase = self.take();
+        // A task of the application's may still wait for something.
+        self.signal.waiters().resolve(py);
         let departed = match &phase {
             Phase::Open(open) => open.sender.closed().is_some(),
             _ => false,

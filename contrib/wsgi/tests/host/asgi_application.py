@@ -277,7 +277,11 @@ async def watched(scope, receive, send):
 
     waiting = asyncio.ensure_future(wait())
     await send({"type": "http.response.start", "status": 200, "headers": PLAIN})
-    await send({"type": "http.response.body", "body": b"first", "more_body": True})
+    try:
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+    except OSError:
+        # It has left before this came to its next step.
+        return note(scope, "left")
     done, _ = await asyncio.wait([waiting, asyncio.ensure_future(event(scope).wait())], return_when=asyncio.FIRST_COMPLETED)
     note(scope, "left" if waiting in done else "told")
     if waiting not in done:

@@ -1,6 +1,7 @@
 """ASGI applications whose startup goes well, badly, or nowhere."""
 
 import asyncio
+import threading
 
 
 async def answer(send, body):
@@ -57,3 +58,10 @@ async def fails_at_the_end(scope, receive, send):
 async def paths(scope, receive, send):
     assert scope["type"] == "http", "no lifespan"
     await answer(send, ("%s in %s" % (scope["path"], scope["root_path"])).encode())
+
+
+async def never_ends(scope, receive, send):
+    """A thread that nobody can end."""
+    assert scope["type"] == "http", "no lifespan"
+    print("it begins", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)

@@ -61,6 +61,14 @@ class Life(unittest.TestCase):
             self.assertEqual(server.process.wait(60), 0)
             server.said("the application's shutdown failed: the database did not say goodbye")
 
+    def test_what_never_returns_does_not_keep_the_process(self):
+        with Running("--grace", "100ms", app="lifespans:never_ends", together=True) as server:
+            waiting = server.later("/")
+            server.said("it begins")
+            server.process.terminate()
+            self.assertEqual(server.process.wait(60), 1)
+            self.assertEqual(waiting()[0], 0)
+
     def test_the_interface_can_be_said(self):
         with Running("--interface", "asgi", app="lifespans:knows_none") as server:
             self.assertEqual(server.get("/")[0], 200)
