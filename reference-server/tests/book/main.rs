@@ -14,6 +14,7 @@ mod documents;
 mod generated;
 mod links;
 mod markdown;
+mod measured;
 mod plot;
 mod shell;
 mod smallest;
