@@ -1,6 +1,7 @@
 """ASGI applications whose startup goes well, badly, or nowhere."""
 
 import asyncio
+import functools
 import threading
 
 
@@ -27,6 +28,7 @@ class Instance:
 
 
 instance = Instance()
+partial = functools.partial(knows_none)
 
 
 async def slow_end(scope, receive, send):

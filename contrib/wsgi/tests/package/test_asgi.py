@@ -33,7 +33,7 @@ class Life(unittest.TestCase):
         self.assertIn("the application's startup failed: there is no database", told[0])
 
     def test_an_application_without_a_lifespan_is_served(self):
-        for name in ("lifespans:knows_none", "lifespans:instance"):
+        for name in ("lifespans:knows_none", "lifespans:instance", "lifespans:partial"):
             with Running(app=name) as server:
                 server.said("knows no lifespan")
                 self.assertEqual(server.get("/"), (200, "served without a lifespan"))
@@ -82,6 +82,14 @@ class Life(unittest.TestCase):
             self.assertEqual(server.get("/async/a")[1], "/async/a in /async")
             self.assertEqual(server.get("/async/deep/a")[1], "served without a lifespan")
 
+    def test_a_mount_that_cannot_be_is_told_in_one_line(self):
+        code, lines = refused("run", "views:application", "--mount", "nonsense")
+        self.assertEqual(code, 2)
+        self.assertIn("write it as /prefix=module:attribute", lines[0])
+        code, lines = refused("run", "views:application", "--mount", "/a=nowhere:application", "--bind", "127.0.0.1:0")
+        self.assertEqual(code, 1)
+        self.assertTrue(any(line.startswith('rwgi: there is no module "nowhere"') for line in lines), lines)
+
     def test_several_processes_serve_asgi(self):
         with Running("--processes", "2", app="lifespans:knows_none") as server:
             for _ in range(20):
@@ -111,7 +119,7 @@ class Uvicorn:
         self.process.stderr.close()
 
 
-@unittest.skipUnless(there("starlette", "uvicorn", "websockets", "multipart"), "LEFT OUT: Starlette and uvicorn are not installed")
+@unittest.skipUnless(there("starlette", "uvicorn", "websockets", "python_multipart"), "LEFT OUT: Starlette and uvicorn are not installed")
 class Starlette(unittest.TestCase):
     def test_it_behaves_as_under_uvicorn(self):
         with Running(app="star:app", together=True) as server, Uvicorn() as uvicorn:
