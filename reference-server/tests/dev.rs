@@ -1,6 +1,7 @@
 //! `rwgi dev`: one address through a build that fails and one that does not, and an application that ends.
 //!
-//! Rules of this test: cargo is played by a script that reads a file for its verdict, and "runs" the demo; nobody waits but for an answer.
+//! Rules of this test: cargo is played by a script that reads a file for its verdict, and "runs" the demo, and once by itself; nobody waits
+//! but for an answer.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
 
@@ -87,6 +88,44 @@ async fn the_address_stays_while_builds_come_and_go() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn cargo_itself_builds_and_runs() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dev/real");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    let manifest = "[package]\nname = \"real\"\nedition = \"2024\"\n[workspace]\n";
+    std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    // Whole or not at all, as an editor does it.
+    let say = |main: &str| {
+        std::fs::write(folder.join("main.new"), main).unwrap();
+        std::fs::rename(folder.join("main.new"), folder.join("src/main.rs")).unwrap();
+    };
+    let serves = |arguments: &str| {
+        format!(
+            r#"use std::os::unix::process::CommandExt;
+            fn main() {{
+                let rwgi = std::env::var_os("RWGI").unwrap();
+                panic!("{{}}", std::process::Command::new(rwgi).args::<[&str; _], _>([{arguments}]).exec());
+            }}"#
+        )
+    };
+    say("fn main() { let number: u8 = true; }");
+    let mut dev = command();
+    dev.args(["dev", "--bind", "127.0.0.1:0", "--", env!("CARGO"), "run", "--offline"])
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .env("RWGI", env!("CARGO_BIN_EXE_rwgi"));
+    let rwgi = Rwgi::spawn(dev).await;
+    until(&rwgi, "/", 503, "let number: u8 = true;").await;
+    say(&serves(""));
+    until(&rwgi, "/plaintext", 200, "Hello, World!").await;
+    say(&serves(r#""--static", "/source=src""#));
+    until(&rwgi, "/source/main.rs", 200, "--static").await;
+    rwgi.signal("TERM");
+    let (status, said) = rwgi.ended().await;
+    assert_eq!(status.code(), Some(0), "{said}");
 }
 
 #[tokio::test]

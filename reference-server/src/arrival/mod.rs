@@ -3,6 +3,8 @@
 //! Rules of this room: all of it has one deadline; a connection on which it fails is closed and nobody else notices; a plain connection goes
 //! straight on.
 
+#[cfg(test)]
+mod fuzz;
 mod layered;
 mod proxy;
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use rwgi::Endpoint;
 
 /// What version 2 begins with.
-const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// What version 1 begins with.
 const NAME: &[u8] = b"PROXY ";
 /// A line of version 1 with its end; more is malformed by its definition.
@@ -20,6 +20,9 @@ const FIXED: usize = 16;
 /// What may follow it: addresses of 216 octets at most, and extensions. A proxy that adds the client's certificate says most, in about
 /// 1 KiB; the length field would allow 64 KiB.
 const MOST_FOLLOWING: usize = 4 * 1024;
+/// More than this is no header.
+#[cfg(test)]
+pub(super) const MOST: usize = FIXED + MOST_FOLLOWING;
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -75,12 +75,9 @@ impl HeadWatch {
         self.octets.iter().any(|octet| !is_line_end(*octet))
     }
 
-    /// The connection waits for the next request: nothing large is kept.
-    #[inline]
-    pub(crate) fn rest(&mut self) {
-        if self.octets.capacity() > IDLE_REMEMBERED {
-            self.octets.shrink_to(IDLE_REMEMBERED);
-        }
+    /// Whether the last request is over with its content, and nothing of the next one has come.
+    pub(crate) fn is_at_rest(&mut self) -> bool {
+        matches!(self.content, Content::None) && !self.has_begun()
     }
 
     /// The octets that hyper has not parsed: what it complains about.
@@ -232,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_is_at_rest_once_the_last_request_is_over_with_its_content() {
+        let mut watch = HeadWatch::new();
+        assert!(watch.is_at_rest());
+        for (octets, rests) in [(b"P".to_vec(), false), (post(3)[1..].to_vec(), false)] {
+            watch.feed(&octets);
+            assert_eq!(watch.is_at_rest(), rests, "{octets:?}");
+        }
+        watch.parsed(BodyLength::Exact(3));
+        for (octets, rests) in [("ab", false), ("c", true), ("\r\n", true), ("G", false)] {
+            watch.feed(octets.as_bytes());
+            assert_eq!(watch.is_at_rest(), rests, "{octets:?}");
+        }
+    }
+
+    #[test]
     fn nothing_is_kept_of_whole_heads() {
         let mut watch = HeadWatch::new();
         for head in [GET, BARE] {
@@ -327,19 +339,5 @@ mod tests {
             watch.feed(format!("{head}\r\n\r\n").as_bytes());
             assert!(watch.has_fragment(3, target, origin_form), "{head}");
         }
-    }
-
-    #[test]
-    fn a_connection_at_rest_keeps_little() {
-        let mut watch = HeadWatch::new();
-        watch.feed(&post(100_000));
-        watch.parsed(BodyLength::Exact(100_000));
-        watch.feed(&[b'x'; 100_000]);
-        assert!(watch.octets.capacity() <= IDLE_REMEMBERED);
-        watch.feed(&[b'x'; 100_000]);
-        watch.parsed(BodyLength::Empty);
-        watch.octets.clear();
-        watch.rest();
-        assert!(watch.octets.capacity() <= IDLE_REMEMBERED);
     }
 }

@@ -10,9 +10,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 
 use super::state::{AGED, HAND_OVER, HANDED_OVER, LINGER, Phase, State};
-use super::wait::Wait;
+use super::wait::{Silence, Wait};
 use super::wire::{Wire, WireHandle};
 use super::{DOES_NOT_READ, End, Shared};
 use crate::config::Config;
@@ -82,6 +83,7 @@ pub(super) async fn drive<T: Transport>(
     wire: &WireHandle<T>,
     shared: &Shared,
     state: &State,
+    old: Option<Instant>,
     mut reset: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
     let mut seen = Stage::Run;
@@ -91,7 +93,7 @@ pub(super) async fn drive<T: Transport>(
     let mut watching = false;
     let mut begun = false;
     let mut driven = Some(Driven::Plain(http));
-    let mut wait = Wait::new(state, &shared.config);
+    let mut wait = Wait::new(state, &shared.config, old, true);
     let end = poll_fn(|cx| {
         // Before hyper reads the reset as an error of content: the exchange is to be dropped, not to be told.
         if state.phase() == Phase::Busy && reset.as_mut().poll(cx).is_ready() {
@@ -134,12 +136,12 @@ pub(super) async fn drive<T: Transport>(
                 cx.waker().wake_by_ref();
             }
         }
-        let (blocked, roomy, sent) = {
+        let (blocked, sent) = {
             let mut socket = wire.lock();
             if let Poll::Ready(Err(_)) = socket.poll_send(cx) {
                 return Poll::Ready(End::Departed);
             }
-            (socket.is_blocked(), socket.is_roomy(), socket.sent())
+            (socket.is_blocked(), socket.sent())
         };
         if blocked {
             wait.pause();
@@ -156,16 +158,11 @@ pub(super) async fn drive<T: Transport>(
         if blocked || state.phase() == Phase::Busy {
             return reset.as_mut().poll(cx).map(|()| End::Departed);
         }
-        let rested = || {
-            let mut head = state.head();
-            let begun = head.has_begun();
-            head.rest();
-            if roomy {
-                wire.lock().rest();
-            }
-            begun
-        };
-        wait.poll(cx, state, &shared.config, sleep.as_mut(), rested).map(End::Silent)
+        let rested = || state.head().has_begun();
+        match ready!(wait.poll(cx, state, &shared.config, sleep.as_mut(), rested)) {
+            Silence::Over(phase) => Poll::Ready(End::Silent(phase)),
+            Silence::Resting(until) => Poll::Ready(End::Resting(until)),
+        }
     })
     .await;
     if !matches!(end, End::Done(Ok(()))) {

@@ -167,6 +167,7 @@ pub(super) async fn drive<T: Transport>(
     wire: &WireHandle<T>,
     shared: &Shared,
     state: &Arc<State>,
+    old: Option<Instant>,
 ) -> End {
     let streams = Streams::default();
     let mut http = builder(&shared.config, streams.clone()).serve_connection(io, gateway);
@@ -174,7 +175,7 @@ pub(super) async fn drive<T: Transport>(
     let mut seen = Stage::Run;
     // The preface has come, and every further wait is one between streams.
     state.enter(Phase::Idle);
-    let mut wait = Wait::new(state, &shared.config);
+    let mut wait = Wait::new(state, &shared.config, old, false);
     let mut parting = false;
     let (mut looked, mut aged) = (0, false);
     let mut resets = Resets::new();

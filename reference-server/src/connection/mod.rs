@@ -7,6 +7,7 @@ mod chunked;
 pub(crate) mod head_watch;
 pub(crate) mod http1;
 pub(crate) mod http2;
+mod rest;
 mod sniff;
 pub(crate) mod state;
 mod wait;
@@ -25,10 +26,11 @@ use hyper_util::rt::TokioIo;
 use rwgi::{Connection, ServerInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use self::rest::{Rested, rest};
 use self::sniff::{Protocol, sniff};
-use self::state::{ABORTED, CLOSE_DELIMITED, LINGER, Phase, State};
+use self::state::{ABORTED, AGED, CLOSE_DELIMITED, LINGER, Phase, State};
 use self::wire::{Gathering, WireHandle};
 use crate::body_pace::Pace;
 use crate::config::Config;
@@ -63,6 +65,8 @@ enum End {
     Done(hyper::Result<()>),
     /// The client was silent for too long, in this phase.
     Silent(Phase),
+    /// The client is idle, and may be until then.
+    Resting(Instant),
     /// The client reset the connection.
     Departed,
     /// The client went beyond a limit at which nothing more is said to it.
@@ -89,9 +93,41 @@ impl End {
 const DOES_NOT_READ: &str = "the client does not read what it asked for";
 
 /// Serves one connection to its end.
+///
+/// What it takes to serve requests is in a box, and is given back while a client on HTTP/1.1 rests.
 pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
     let _open = shared.observer.connection();
-    let Some((protocol, octets)) = sniff(&mut transport, &shared).await else { return };
+    let Some((protocol, mut octets)) = sniff(&mut transport, &shared).await else { return };
+    let old = wait::old(&shared.config);
+    let mut first = Phase::Fresh;
+    loop {
+        let until;
+        let requests = requests(transport, octets, protocol, first, old, &shared);
+        (transport, until) = match Box::pin(requests).await {
+            Some(resting) => resting,
+            None => return,
+        };
+        octets = match rest(&mut transport, until, &shared).await {
+            Rested::Woken(octets) => octets,
+            Rested::Over => return Box::pin(part(transport, false, &shared.config)).await,
+            Rested::Broken(error) => {
+                tracing::debug!(peer = %transport.peer(), %error, "the connection ended early");
+                return;
+            }
+        };
+        first = Phase::Idle;
+    }
+}
+
+/// Serves requests until the connection has ended, or its client rests: then the transport is given back, and the time that it may rest.
+async fn requests<T: Transport>(
+    transport: T,
+    octets: Bytes,
+    protocol: Protocol,
+    first: Phase,
+    old: Option<Instant>,
+    shared: &Shared,
+) -> Option<(T, Instant)> {
     let server = match protocol {
         Protocol::Http1 => &shared.server,
         Protocol::Http2 => &shared.server_http2,
@@ -103,6 +139,10 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
         server: Arc::clone(server),
     });
     let state = Arc::new(State::new(Arc::clone(&shared.stop), Arc::clone(&shared.load)));
+    state.enter(first);
+    if old.is_some_and(|old| Instant::now() >= old) {
+        state.set(AGED);
+    }
     let reset = transport.reset_by_peer();
     tokio::pin!(reset);
     let gateway = Gateway {
@@ -131,22 +171,24 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
             } else {
                 shared.http1.serve_connection(io, gateway)
             };
-            // In boxes, here and below: a future keeps room for what it moves and for each way that it may take, and an idle connection
-            // should keep neither.
-            http1::drive(Box::new(http), &handle, &shared, &state, reset.as_mut()).await
+            // In boxes, here and below: a future keeps room for what it moves and for each way that it may take.
+            http1::drive(Box::new(http), &handle, shared, &state, old, reset.as_mut()).await
         }
-        Protocol::Http2 => Box::pin(http2::drive(io, gateway, &handle, &shared, &state)).await,
+        Protocol::Http2 => Box::pin(http2::drive(io, gateway, &handle, shared, &state, old)).await,
     };
     if matches!(end, End::HandedOver) {
-        end = handed_over(&handle, &shared).await;
+        end = handed_over(&handle, shared).await;
     }
-    if let Some(mut socket) = handle.into_inner() {
-        if let End::Upgraded(granted, early) = end {
-            let carried = carry(&mut socket, early, *granted, &shared, &state, reset.as_mut());
-            end = Box::pin(carried).await;
-        }
-        Box::pin(close(socket, end, &shared, &state, &connection, reset)).await;
+    let mut socket = handle.into_inner()?;
+    if let End::Resting(until) = end {
+        return Some((socket.transport, until));
     }
+    if let End::Upgraded(granted, early) = end {
+        let carried = carry(&mut socket, early, *granted, shared, &state, reset.as_mut());
+        end = Box::pin(carried).await;
+    }
+    Box::pin(close(socket, end, shared, &state, &connection, reset)).await;
+    None
 }
 
 /// Carries the session of an exchange that took the connection over.
@@ -230,7 +272,11 @@ async fn close<T: Transport>(
         End::Silent(Phase::Head) => {
             refusal = broken_lines(state, &shared.config).or(Some(Refusal::HeadTimeout));
         }
-        End::Silent(_) | End::Done(Ok(())) | End::Upgraded(..) | End::HandedOver => {}
+        End::Silent(_)
+        | End::Done(Ok(()))
+        | End::Upgraded(..)
+        | End::HandedOver
+        | End::Resting(_) => {}
         End::Done(Err(error)) if error.is_parse() => {
             // hyper knows no 505, takes large numbers for large heads, and says nothing to some heads.
             socket.retract_error();
@@ -265,20 +311,25 @@ async fn close<T: Transport>(
     if !sent {
         return;
     }
-    let mut transport = socket.transport;
+    let transport = socket.transport;
     if state.has(ABORTED) {
         if state.has(CLOSE_DELIMITED) {
             transport.reset_on_drop();
         }
         return;
     }
+    part(transport, state.has(LINGER), &shared.config).await;
+}
+
+/// Closes a connection on which nothing is left to say.
+async fn part<T: Transport>(mut transport: T, lingers: bool, config: &Config) {
     // The client may be gone already; then there is nothing to shut down.
     if transport.shutdown().await.is_err() {
         return;
     }
     // Whoever sent what was refused or left unread may not have finished sending it.
-    if state.has(LINGER) || has_sent_more(&mut transport).await {
-        linger(transport, &shared.config).await;
+    if lingers || has_sent_more(&mut transport).await {
+        linger(transport, config).await;
     }
 }
 

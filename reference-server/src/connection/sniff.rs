@@ -4,16 +4,14 @@
 //! refuse; the wait has a deadline from the first moment, and ends with the server.
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
+use super::rest::read_some;
 use crate::transport::Transport;
 
 /// The preface of HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Room for the first read: most heads fit, and what does not follows.
-const FIRST_READ: usize = 4 * 1024;
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +36,9 @@ pub(super) async fn sniff<T: Transport>(
     let mut octets = BytesMut::new();
     let mut deadline = Instant::now() + shared.config.first_byte_timeout;
     loop {
-        octets.reserve(FIRST_READ);
         let read = tokio::select! {
             biased;
-            read = timeout_at(deadline, transport.read_buf(&mut octets)) => read,
+            read = timeout_at(deadline, read_some(transport, &mut octets)) => read,
             () = &mut stopping => return None,
         };
         if read.is_err() && !octets.is_empty() {

@@ -12,15 +12,32 @@ use tokio::time::{Instant, Sleep};
 use super::state::{AGED, Phase, State};
 use crate::config::Config;
 
+/// How long a connection keeps what it has served its last request with: long enough that a client which goes on never waits for it to be
+/// made anew, and that the timer costs nothing beside what such a client asks for.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
 /// How long the connection has waited for its client.
 pub(super) struct Wait {
     deadline: Instant,
     phase: Phase,
     served: u32,
     armed: bool,
+    /// Whether an idle connection may be taken apart.
+    rests: bool,
+    /// It was asked to, and could not be.
+    restless: bool,
     /// When the connection is old.
     old: Option<Instant>,
     stalled: Option<Stalled>,
+}
+
+/// What a client's silence comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// It has been silent for too long, in this phase.
+    Over(Phase),
+    /// It has been idle for a while, and may be until then: what serves it can go, and be made again with its next request.
+    Resting(Instant),
 }
 
 /// A client that does not read.
@@ -30,12 +47,12 @@ struct Stalled {
 }
 
 impl Wait {
-    pub(super) fn new(state: &State, config: &Config) -> Self {
-        let phase = state.phase();
-        let now = Instant::now();
-        let deadline = now + patience(phase, config);
-        let old = config.connection_age.map(|age| now + jittered(age));
-        Self { deadline, phase, served: state.served(), armed: false, old, stalled: None }
+    /// `old` is when the connection is, and `rests` whether it may be taken apart while it is idle.
+    pub(super) fn new(state: &State, config: &Config, old: Option<Instant>, rests: bool) -> Self {
+        let (phase, served) = (state.phase(), state.served());
+        let deadline = Instant::now() + patience(phase, config, rests);
+        let (armed, restless, stalled) = (false, false, None);
+        Self { deadline, phase, served, armed, rests, restless, old, stalled }
     }
 
     /// The client does not read what it asked for: that is no silence, and the next one begins when it has read.
@@ -44,8 +61,8 @@ impl Wait {
         self.phase = Phase::Busy;
     }
 
-    /// Ready when the client has been silent for too long; `rested` is called when a request has been served since the last time, and
-    /// says whether something of the next one is there.
+    /// Ready when the client has been silent for too long, or for long enough to rest; `rested` is called when a request has been served
+    /// since the last time, and says whether something of the next one is there.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -53,7 +70,7 @@ impl Wait {
         config: &Config,
         sleep: Pin<&mut Sleep>,
         rested: impl FnOnce() -> bool,
-    ) -> Poll<Phase> {
+    ) -> Poll<Silence> {
         let now = Instant::now();
         let (mut phase, served) = (state.phase(), state.served());
         if (phase, served) != (self.phase, self.served) {
@@ -64,13 +81,30 @@ impl Wait {
             if self.old.is_some_and(|old| now >= old) {
                 state.set(AGED);
             }
-            (self.phase, self.served) = (phase, served);
-            self.deadline = now + patience(phase, config);
+            (self.phase, self.served, self.restless) = (phase, served, false);
+            self.deadline = now + patience(phase, config, self.rests);
         } else if now >= self.deadline {
-            return Poll::Ready(phase);
+            let until = self.deadline + self.rest(config);
+            if until <= now {
+                return Poll::Ready(Silence::Over(phase));
+            }
+            if state.head().is_at_rest() {
+                return Poll::Ready(Silence::Resting(until));
+            }
+            (self.deadline, self.restless) = (until, true);
         }
         self.arm(cx, self.deadline, sleep);
         Poll::Pending
+    }
+
+    /// How much longer than up to its deadline the client may be silent, if the connection rests meanwhile.
+    fn rest(&self, config: &Config) -> Duration {
+        match self.phase {
+            Phase::Idle if self.rests && !self.restless => {
+                config.idle_timeout.saturating_sub(REST_AFTER)
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// Ready when the client has taken nothing for too long of what waits for it; `sent` is what it has taken so far.
@@ -124,6 +158,11 @@ impl Wait {
     }
 }
 
+/// When a connection is old that begins now.
+pub(super) fn old(config: &Config) -> Option<Instant> {
+    config.connection_age.map(|age| Instant::now() + jittered(age))
+}
+
 /// A tenth more or less, so that connections that came together do not go together.
 fn jittered(age: Duration) -> Duration {
     // Each state is another, and that is all that is asked of it.
@@ -132,11 +171,12 @@ fn jittered(age: Duration) -> Duration {
     (age / 10_000).saturating_mul(parts)
 }
 
-/// How long a client may be silent in this phase.
+/// How long a client may be silent in this phase, or until its connection rests.
 #[inline]
-fn patience(phase: Phase, config: &Config) -> Duration {
+fn patience(phase: Phase, config: &Config, rests: bool) -> Duration {
     match phase {
         Phase::Fresh => config.first_byte_timeout,
+        Phase::Idle if rests => config.idle_timeout.min(REST_AFTER),
         Phase::Idle => config.idle_timeout,
         Phase::Head | Phase::Busy => config.head_timeout,
     }

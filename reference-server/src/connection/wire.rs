@@ -168,11 +168,6 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
         self.blocked || self.unflushed || self.waiting() > 0
     }
 
-    /// Whether it holds more than an idle connection may keep.
-    pub(crate) fn is_roomy(&self) -> bool {
-        self.gathered.capacity() > IDLE_GATHERED
-    }
-
     /// What the transport has taken; only a change of it means something.
     pub(crate) fn sent(&self) -> usize {
         self.sent
