@@ -85,6 +85,12 @@ impl Error {
         }
     }
 
+    /// The same, of the part of the server that it was.
+    pub(crate) fn of(mut self, what: &str) -> Self {
+        self.message.insert_str(0, &format!("{what}: "));
+        self
+    }
+
     pub(crate) fn forced() -> Self {
         Self {
             message: "a second signal ended the server before its exchanges had ended".to_owned(),

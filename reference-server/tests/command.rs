@@ -99,6 +99,11 @@ async fn bad_addresses_and_flags_say_what_is_right() {
             assert_eq!(said.lines().count(), 1, "{address}: {said}");
         }
     }
+    // Which of its listeners it is.
+    let output = run(&["--bind", "127.0.0.1:0", "--admin", "nonsense"], &[]).await;
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("--admin") && said.contains("nonsense"), "{said}");
     let output = run(&["--no-such-flag"], &[]).await;
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--no-such-flag"));

@@ -49,7 +49,8 @@ pub(crate) fn start(
     let Some(address) = config.admin.clone() else { return Box::pin(async { Ok(None) }) };
     let server = Server::new(application(watched)).bind(address).unannounced();
     Box::pin(async move {
-        let running = server.start().await?;
+        let running =
+            server.start().await.map_err(|error| error.of("the admin listener (--admin)"))?;
         for endpoint in running.endpoints() {
             tracing::info!(admin = %endpoint, "the admin listener answers");
         }
