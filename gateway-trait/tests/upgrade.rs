@@ -81,6 +81,35 @@ fn a_tunnel_is_carried_by_hand() {
     assert_eq!(Phase::Waiting.after(Event::Upgrade), Some(Phase::Upgraded));
 }
 
+// Evidence: REQ-UPG-09
+#[test]
+fn a_session_that_begins_after_the_departure_is_over_at_once() {
+    for websocket in [false, true] {
+        let kept: Arc<Mutex<Option<StartResponse>>> = Arc::default();
+        let keep = Arc::clone(&kept);
+        let application = move |_: Environ, start: StartResponse| {
+            *keep.lock().unwrap() = Some(start);
+            std::future::pending()
+        };
+        let environ = asking("websocket").build().unwrap();
+        let mut exchange = Exchange::new(Arc::new(application), environ);
+        let poller = Poller::new();
+        assert!(poller.poll(&mut exchange).is_pending());
+        drop(exchange);
+        let start = kept.lock().unwrap().take().unwrap();
+        let over = async {
+            if websocket {
+                let mut socket = start.accept(()).unwrap();
+                socket.recv().await.unwrap_err().code == 1006
+            } else {
+                let mut tunnel = start.upgrade("websocket", ()).unwrap();
+                tunnel.recv().await.is_err() && tunnel.send("late").await.is_err()
+            }
+        };
+        assert_eq!(poller.poll(&mut std::pin::pin!(over)), Poll::Ready(true), "{websocket}");
+    }
+}
+
 // Evidence: REQ-UPG-03, REQ-CAP-01
 #[test]
 fn only_what_was_offered_is_taken_and_only_where_the_server_can() {

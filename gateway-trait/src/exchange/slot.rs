@@ -242,6 +242,10 @@ impl State {
 
     /// Takes the head by which the connection is taken over, and what follows it.
     pub(crate) fn begin_session(&mut self, head: ResponseHead, begun: Begun) {
+        if self.closed {
+            // Nobody will carry it, and its application's half must not wait for that.
+            return begun.abandon();
+        }
         self.head = Some(head);
         self.whole = Some(Whole::Session(begun));
         self.step(Event::Upgrade);

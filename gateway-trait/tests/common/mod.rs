@@ -203,6 +203,7 @@ pub(crate) fn capable(method: Method) -> Environ {
     server.capabilities.request_trailers = true;
     server.capabilities.response_trailers = true;
     server.capabilities.full_duplex = true;
+    server.capabilities.upgrade = true;
     let connection = rwgi::Connection { server: Arc::new(server), ..Default::default() };
     Environ::builder().method(method).connection(connection).build().unwrap()
 }

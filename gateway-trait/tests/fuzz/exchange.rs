@@ -3,7 +3,8 @@
 //! An octet is one operation. Bits 0 to 3 choose it: 0 to 3 are a poll by the server, 15 is its departure (where bits 4 to 6 are all set),
 //! the others choose from what the application can do with what it holds; bits 4 to 6 say with what. Bit 7 says that it waits until the
 //! server polls and happens inside the application's own future; without it, it happens at once, as from another task. The first octet
-//! says in bit 0 whether the request is HEAD, and in bit 1 whether the server takes the rest at the end or leaves. What the types make
+//! says in bit 0 whether the request is HEAD, in bit 1 whether the server takes the rest at the end or leaves, and in bit 2 whether the request
+//! offers an upgrade; with a session a poll of 1 gives it a piece first, and one of 2 the client's end. What the types make
 //! impossible (a second answer, a write after the end) is left out; everything else has to come out as the model has it, at each step:
 //! what a call gives, what a poll gives, who is woken, what the callbacks hear, and that nothing stays behind.
 
@@ -14,25 +15,33 @@ use std::task::Poll;
 
 use http::Method;
 use http_body::Body;
-use rwgi::{Environ, Exchange, ResponseBody, StartResponse};
+use rwgi::{
+    Environ, Exchange, Octets, ResponseBody, Session, SessionHalf, StartResponse, UpgradeOffer,
+};
 
 use crate::common::{Log, Poller, capable};
 use crate::hands::{Act, Hands, Returns, letters};
-use crate::model::{Expected, Model};
+use crate::model::{Expected, Model, Return};
+use crate::tunnel::{give, take};
 
 pub(crate) fn play(octets: &[u8]) {
     let Some((first, operations)) = octets.split_first() else { return };
     let hands = Arc::new(Mutex::new(Hands::default()));
     let is_head = first & 1 == 1;
-    hands.lock().unwrap().model = Some(Model::new(is_head));
+    let offers = first & 4 != 0;
+    {
+        let mut hands = hands.lock().unwrap();
+        hands.model = Some(Model::new(is_head));
+        hands.offered = offers;
+    }
     let log = Log::default();
     let marker = Arc::new(());
-    let mut server = Server::new(&hands, &log, &marker, is_head);
+    let mut server = Server::new(&hands, &log, &marker, (is_head, offers));
     let elsewhere = Poller::new();
     for octet in operations.iter().take(40) {
         let (choice, with) = (usize::from(octet & 0x0f), usize::from(octet >> 4 & 7));
         match choice {
-            0..4 => server.poll(&hands),
+            0..4 => server.poll(&hands, choice),
             15 if with < 7 => {}
             15 => server.drop(&hands),
             _ => {
@@ -51,7 +60,7 @@ pub(crate) fn play(octets: &[u8]) {
     if first & 2 != 0 {
         // An application that has not answered by now fails.
         hands.lock().unwrap().inside.push_back((14, 2));
-        (0..16).for_each(|_| server.poll(&hands));
+        (0..16).for_each(|_| server.poll(&hands, 0));
     }
     server.drop(&hands);
     check_wakes(&hands, &server, &elsewhere);
@@ -72,6 +81,16 @@ pub(crate) fn play(octets: &[u8]) {
     assert_eq!(Arc::strong_count(&marker), 1, "something of the application stayed behind");
 }
 
+/// A request that offers an upgrade, or not.
+fn asking(method: Method, offers: bool) -> Environ {
+    let mut environ = capable(method);
+    let mut head = http::Request::new(()).into_parts().0;
+    head.headers.insert("connection", http::HeaderValue::from_static("upgrade"));
+    head.headers.insert("upgrade", http::HeaderValue::from_static("echo"));
+    environ.set_upgrade(UpgradeOffer::of_request(&head).filter(|_| offers));
+    environ
+}
+
 /// Whoever waits for what has happened by now was woken.
 fn check_wakes(hands: &Mutex<Hands>, server: &Server, elsewhere: &Poller) {
     let hands = hands.lock().unwrap();
@@ -79,8 +98,11 @@ fn check_wakes(hands: &Mutex<Hands>, server: &Server, elsewhere: &Poller) {
     if let Some(wakes) = hands.waits {
         assert!(!model.has_room() || elsewhere.wakes() > wakes, "the writer sleeps on: {model:?}");
     }
+    if let (Some(wakes), Some(lanes)) = (hands.listens, &model.lanes) {
+        assert!(!lanes.has_word() || elsewhere.wakes() > wakes, "the reader sleeps on: {model:?}");
+    }
     if let Some(wakes) = server.waits.filter(|_| !server.called) {
-        let news = model.has_news(matches!(server.half, Half::Body(_)));
+        let news = model.has_news(!matches!(server.half, Half::Head(_)));
         assert!(!news || server.poller.wakes() > wakes, "the server sleeps on: {model:?}");
     }
 }
@@ -100,11 +122,17 @@ struct Server {
 enum Half {
     Head(Exchange),
     Body(ResponseBody),
+    Session(SessionHalf<Octets>),
     Over,
 }
 
 impl Server {
-    fn new(hands: &Arc<Mutex<Hands>>, log: &Log, marker: &Arc<()>, is_head: bool) -> Self {
+    fn new(
+        hands: &Arc<Mutex<Hands>>,
+        log: &Log,
+        marker: &Arc<()>,
+        (is_head, offers): (bool, bool),
+    ) -> Self {
         let (hands, log, marker) = (Arc::clone(hands), log.clone(), Arc::clone(marker));
         let application = move |_: Environ, token: StartResponse| {
             let (hands, log, marker) = (Arc::clone(&hands), log.clone(), Arc::clone(&marker));
@@ -133,12 +161,11 @@ impl Server {
         let informed = Arc::new(AtomicUsize::new(0));
         let heard = Arc::clone(&informed);
         let method = if is_head { Method::HEAD } else { Method::GET };
-        let exchange = Exchange::new(Arc::new(application), capable(method)).on_informational(
-            move |status, _| {
+        let exchange = Exchange::new(Arc::new(application), asking(method, offers))
+            .on_informational(move |status, _| {
                 assert_eq!(status, 103);
                 heard.fetch_add(1, SeqCst);
-            },
-        );
+            });
         Self {
             half: Half::Head(exchange),
             poller: Poller::new(),
@@ -148,12 +175,45 @@ impl Server {
         }
     }
 
-    fn poll(&mut self, hands: &Mutex<Hands>) {
+    /// Carries the session once around: gives, polls, takes, and waits.
+    fn carry(&mut self, hands: &Mutex<Hands>, choice: usize) {
+        let Half::Session(half) = &mut self.half else { return };
+        let before = hands.lock().unwrap().model.as_ref().unwrap().returned;
+        if let Some(lanes) = &mut hands.lock().unwrap().model.as_mut().unwrap().lanes {
+            give(half, choice, &self.poller, lanes);
+        }
+        let mut ready;
+        loop {
+            ready = half.poll_application(&mut self.poller.cx()).is_ready();
+            if let Some(lanes) = &mut hands.lock().unwrap().model.as_mut().unwrap().lanes {
+                take(half, &self.poller, lanes);
+            }
+            if ready || !half.wants_poll() && half.park(&self.poller.cx()) {
+                break;
+            }
+        }
+        let mut hands = hands.lock().unwrap();
+        let model = hands.model.as_mut().unwrap();
+        let just_returned = before.is_none() && model.returned.is_some();
+        assert_eq!(model.poll_session(just_returned), ready, "{model:?}");
+        self.waits = (!ready).then(|| self.poller.wakes());
+        if ready && let Half::Session(half) = std::mem::replace(&mut self.half, Half::Over) {
+            let failed = model.returned != Some(Return::Own);
+            drop(hands);
+            assert_eq!(half.finish().is_err(), failed);
+        }
+    }
+
+    fn poll(&mut self, hands: &Mutex<Hands>, choice: usize) {
+        if matches!(self.half, Half::Session(_)) {
+            self.called = false;
+            return self.carry(hands, choice);
+        }
         let before = hands.lock().unwrap().model.as_ref().unwrap().returned;
         self.called = false;
         self.waits = None;
         let seen = match &mut self.half {
-            Half::Over => return,
+            Half::Over | Half::Session(_) => return,
             Half::Head(exchange) => match self.poller.poll(exchange) {
                 Poll::Pending => Expected::Pending,
                 Poll::Ready(Err(_)) => Expected::Refusal,
@@ -161,7 +221,11 @@ impl Server {
                     let hands = hands.lock().unwrap();
                     let model = hands.model.as_ref().unwrap();
                     assert_eq!(response.status(), model.head.0, "{model:?}");
-                    self.half = Half::Body(response.into_body());
+                    let mut body = response.into_body();
+                    self.half = match body.take_session() {
+                        Some(Session::Tunnel(half)) => Half::Session(half),
+                        _ => Half::Body(body),
+                    };
                     Expected::Response
                 }
             },
@@ -204,12 +268,13 @@ impl Server {
         }
     }
 
+    /// Drops what the server has.
     fn drop(&mut self, hands: &Mutex<Hands>) {
         let half = std::mem::replace(&mut self.half, Half::Over);
         let has_head = match &half {
             Half::Over => return,
             Half::Head(_) => false,
-            Half::Body(_) => true,
+            Half::Body(_) | Half::Session(_) => true,
         };
         drop(half);
         hands.lock().unwrap().model.as_mut().unwrap().cancel(has_head);

@@ -18,6 +18,7 @@ use rwgi::{BodyWriter, Environ, Error, Exchange, Finished, Result, StartResponse
 
 use crate::common::{Log, Poller, get, status};
 use crate::model::{Head, Model, Return};
+use crate::tunnel::Tunnel;
 
 const HEADS: [Head; 8] = [
     (200, None),
@@ -58,6 +59,10 @@ pub(crate) enum Act {
     DropWriter,
     Return,
     Fail,
+    Send,
+    Receive,
+    End,
+    Leave,
 }
 
 const WITH_TOKEN: [Act; 11] = [
@@ -86,17 +91,38 @@ const WITH_WRITER: [Act; 11] = [
     Act::DropWriter,
     Act::Fail,
 ];
+const WITH_TUNNEL: [Act; 11] = [
+    Act::Send,
+    Act::Send,
+    Act::Send,
+    Act::Send,
+    Act::Receive,
+    Act::Receive,
+    Act::Receive,
+    Act::End,
+    Act::Leave,
+    Act::Leave,
+    Act::Fail,
+];
+/// With Inform these mean an upgrade: to what may be offered, and to what never is.
+const UPGRADES: std::ops::Range<usize> = 6..8;
+
 /// What the application holds, and what it was told to do at its next poll.
 #[derive(Default)]
 pub(crate) struct Hands {
     pub(crate) token: Option<StartResponse>,
     writer: Option<BodyWriter>,
+    tunnel: Option<Tunnel>,
     finished: Option<Finished>,
     pub(crate) inside: VecDeque<(usize, usize)>,
     pub(crate) returns: Option<Returns>,
     pub(crate) model: Option<Model>,
     /// How often the writer's task had been woken when it came to wait there.
     pub(crate) waits: Option<usize>,
+    /// The same of the tunnel's reader.
+    pub(crate) listens: Option<usize>,
+    /// The request offers an upgrade.
+    pub(crate) offered: bool,
     written: usize,
     pub(crate) callbacks: usize,
     pub(crate) informed: usize,
@@ -113,6 +139,7 @@ impl Hands {
         match (&self.token, &self.writer, &self.finished) {
             (Some(_), ..) => WITH_TOKEN[choice - 4],
             (_, Some(_), _) => WITH_WRITER[choice - 4],
+            _ if self.tunnel.is_some() => WITH_TUNNEL[choice - 4],
             (.., Some(_)) if choice < 14 => Act::Return,
             _ => Act::Fail,
         }
@@ -227,6 +254,41 @@ impl Hands {
                     self.callbacks += 1;
                     let log = log.clone();
                     token.on_complete(move |outcome| log.record(outcome));
+                }
+            }
+            Act::Inform if UPGRADES.contains(&with) => {
+                if let Some(token) = self.token.take() {
+                    let protocol = if with == 6 { "echo" } else { "other" };
+                    let given = token.upgrade(protocol, ());
+                    assert_eq!(given.is_ok(), with == 6 && self.offered, "{given:?}: {model:?}");
+                    if let Ok(tunnel) = given {
+                        model.upgrade();
+                        let (reader, writer) = tunnel.split();
+                        self.tunnel = Some(Tunnel { reader, writer });
+                    }
+                }
+            }
+            Act::Send | Act::Receive | Act::End => {
+                if let (Some(tunnel), Some(lanes)) = (&mut self.tunnel, &mut model.lanes) {
+                    let waits = match act {
+                        Act::Send => tunnel.send(with, &mut cx, lanes),
+                        Act::Receive => tunnel.receive(&mut cx, lanes),
+                        _ => {
+                            tunnel.writer.end();
+                            lanes.end();
+                            false
+                        }
+                    };
+                    match act {
+                        Act::Receive => self.listens = elsewhere.filter(|_| waits),
+                        _ => self.waits = elsewhere.filter(|_| waits),
+                    }
+                }
+            }
+            Act::Leave => {
+                if let (Some(tunnel), Some(lanes)) = (self.tunnel.take(), &mut model.lanes) {
+                    self.finished = Some(tunnel.finish(lanes));
+                    (self.waits, self.listens) = (None, None);
                 }
             }
             Act::Inform => {

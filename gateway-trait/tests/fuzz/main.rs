@@ -10,3 +10,4 @@ mod common;
 mod exchange;
 mod hands;
 mod model;
+mod tunnel;

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use rwgi::OutcomeKind;
 use rwgi::protocol::{Event, Phase};
 
+use crate::tunnel::Lanes;
+
 /// How the application's future returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Return {
@@ -54,6 +56,8 @@ pub(crate) struct Model {
     closed: bool,
     pub(crate) taken: usize,
     pub(crate) outcome: Option<(OutcomeKind, Option<u16>, u64)>,
+    /// What follows an upgrade.
+    pub(crate) lanes: Option<Lanes>,
 }
 
 impl Model {
@@ -71,6 +75,39 @@ impl Model {
             closed: false,
             taken: 0,
             outcome: None,
+            lanes: None,
+        }
+    }
+
+    /// `upgrade`, which was accepted.
+    pub(crate) fn upgrade(&mut self) {
+        self.head = (101, None);
+        let gone = !self.is_open();
+        self.step(Event::Upgrade);
+        self.lanes = Some(Lanes::new(gone));
+    }
+
+    /// The server polled the session and took all that was there; what the application returned meanwhile has been noted. Gives whether the
+    /// session is over.
+    pub(crate) fn poll_session(&mut self, just_returned: bool) -> bool {
+        let taken = self.lanes.as_ref().map_or(0, |lanes| lanes.taken);
+        self.taken = taken;
+        let Some(returned) = self.returned else { return false };
+        let event = if returned == Return::Own { Event::ReturnFinished } else { Event::Fail };
+        if just_returned {
+            assert!(self.step(event), "{self:?}");
+        }
+        let failed = returned == Return::Failure;
+        let kind = if failed { OutcomeKind::Failed } else { OutcomeKind::Completed };
+        self.end(kind, Some(101));
+        self.let_go();
+        true
+    }
+
+    /// The server's half of the session is gone.
+    fn let_go(&mut self) {
+        if let Some(lanes) = &mut self.lanes {
+            lanes.gone = true;
         }
     }
 
@@ -192,6 +229,17 @@ impl Model {
     /// The server asked for the head; what the application did meanwhile has been noted.
     pub(crate) fn poll_head(&mut self) -> Expected {
         let status = Some(self.head.0);
+        if self.lanes.is_some() && self.is_open() {
+            if let Some(lanes) = self.lanes.as_mut().filter(|_| self.returned.is_some()) {
+                lanes.end();
+            }
+            match self.returned {
+                Some(Return::Own) => assert!(self.step(Event::ReturnFinished), "{self:?}"),
+                Some(Return::Failure) => assert!(self.step(Event::Fail), "{self:?}"),
+                None => {}
+            }
+            return Expected::Response;
+        }
         match self.returned {
             None if !self.phase.is_committed() => Expected::Pending,
             None => {
@@ -302,10 +350,13 @@ impl Model {
     /// The server drops what it has of the exchange.
     pub(crate) fn cancel(&mut self, has_head: bool) {
         self.step(Event::Cancel);
+        self.let_go();
         let status = has_head.then_some(self.head.0);
         // A failure that the server did not wait for is one; so is an end that it counted.
         let all = self.returned == Some(Return::Own) && self.declared() == Some(self.taken);
+        let failed = self.lanes.is_some() && self.returned == Some(Return::Failure) && has_head;
         let kind = match self.cut {
+            _ if failed => OutcomeKind::Failed,
             Some(_) => OutcomeKind::Failed,
             None if has_head && all => OutcomeKind::Completed,
             None => OutcomeKind::Cancelled,
@@ -318,6 +369,9 @@ impl Model {
         if self.closed {
             return false;
         }
+        if let Some(lanes) = self.lanes.as_ref().filter(|_| has_head) {
+            return lanes.news;
+        }
         if has_head {
             return self.is_deliverable() || self.phase == Phase::Aborted;
         }
@@ -326,6 +380,9 @@ impl Model {
 
     /// Whether a writer that waited for room, if it asked now, would be answered.
     pub(crate) fn has_room(&self) -> bool {
-        !self.is_open() || self.held == 0
+        match &self.lanes {
+            Some(lanes) => lanes.has_room(),
+            None => !self.is_open() || self.held == 0,
+        }
     }
 }
