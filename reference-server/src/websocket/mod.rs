@@ -8,6 +8,8 @@ mod decoder;
 mod deflate;
 mod encoder;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod handshake;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const LIMIT: usize = 100_000;
 
 /// A frame of a client: the first octet as it is, the payload masked.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut octets = vec![first];
     match payload.len() {
         length @ 0..126 => octets.push(0x80 | length as u8),
@@ -31,6 +31,16 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn decode_in(decoder: &mut Decoder, octets: &[u8], piece: usize) -> Result<Vec<Event>, u16> {
+    let (events, broken) = all_in(decoder, octets, piece);
+    broken.map_or(Ok(events), Err)
+}
+
+/// What came out of the decoder, and the code that it closed with.
+pub(super) fn all_in(
+    decoder: &mut Decoder,
+    octets: &[u8],
+    piece: usize,
+) -> (Vec<Event>, Option<u16>) {
     let mut input = BytesMut::new();
     let mut events = Vec::new();
     for piece in octets.chunks(piece.max(1)) {
@@ -55,13 +65,17 @@ fn decode_in(decoder: &mut Decoder, octets: &[u8], piece: usize) -> Result<Vec<E
                     decoder.next(&mut input)
                 }
             };
-            while let Some(more) = event.map_err(|violation| u16::from(violation.code))? {
-                events.push(more);
+            loop {
+                match event {
+                    Ok(None) => break,
+                    Ok(Some(more)) => events.push(more),
+                    Err(violation) => return (events, Some(violation.code.into())),
+                }
                 event = decoder.next(&mut input);
             }
         }
     }
-    Ok(events)
+    (events, None)
 }
 
 /// Decodes in one piece and in pieces of many sizes, which must not matter.
