@@ -14,16 +14,15 @@ use http_body::Body;
 use rwgi::{BodyLength, Connection, Environ, Error, Exchange, Input, ResponseBody, UpgradeOffer};
 use socket2::SockRef;
 
+use super::arrival::Arrived;
 use super::drive::{Gone, Parker, Watch};
 use super::flawed::rewrite;
-use super::head::{Framing, Head, Refusal, Rules};
-use super::http2::Http2Flaw;
+use super::head::{Framing, Head, Rules};
 use super::inbound::{Brought, Inbound, InboundBody};
+use super::line::{self, Connected};
 use super::listener::Server;
 use super::outbound::{self, Outbound, error_page};
 use super::violation::{Asked, Flaw, Switch};
-use super::websocket::WebSocketFlaw;
-use crate::http2::PREFACE;
 
 pub(super) struct Conversation {
     pub(super) server: Arc<Server>,
@@ -31,17 +30,8 @@ pub(super) struct Conversation {
     pub(super) facts: Arc<Connection>,
     pub(super) inbound: Inbound,
     pub(super) watch: Watch,
-    rules: Rules,
-    served: usize,
-}
-
-/// What became of a wait for a head.
-enum Arrived {
-    Head(Box<Head>),
-    Refused(Refusal),
-    /// The preface of HTTP/2.
-    Preface,
-    Nothing,
+    pub(super) rules: Rules,
+    pub(super) served: usize,
 }
 
 impl Conversation {
@@ -69,14 +59,6 @@ impl Conversation {
             switch,
         };
         Ok(Self { server, stream, facts: Arc::new(facts), inbound, watch, rules, served: 0 })
-    }
-
-    /// The flaw in the code for WebSocket, if it is there.
-    pub(super) fn flaw(&self) -> Option<WebSocketFlaw> {
-        match self.server.switch() {
-            Some(Switch::WebSocket(flaw)) => Some(flaw),
-            _ => None,
-        }
     }
 
     pub(super) fn off(&self, switch: Switch) -> bool {
@@ -112,103 +94,7 @@ impl Conversation {
         self.close();
     }
 
-    fn await_head(&mut self) -> Arrived {
-        let limit = super::limits().head_timeout.unwrap_or(Duration::MAX);
-        let opened = Instant::now();
-        let mut began: Option<Instant> = None;
-        loop {
-            let mut inbound = self.inbound.lock();
-            if self.served == 0 || inbound.buffer.starts_with(b"\r\n") {
-                // RFC 9112, section 2.2: one empty line is skipped.
-                if inbound.buffer.starts_with(b"\r\n")
-                    && !self.off(Switch::NoEmptyLine)
-                    && began.is_none_or(|_| inbound.buffer.len() > 2)
-                {
-                    let second = inbound.buffer[2..].starts_with(b"\r\n");
-                    if !second {
-                        inbound.buffer.drain(..2);
-                    }
-                }
-            }
-            if self.served == 0
-                && inbound.buffer.starts_with(PREFACE)
-                && !self.off(Switch::Http2(Http2Flaw::NoPriorKnowledge))
-            {
-                return Arrived::Preface;
-            }
-            let may_be_preface = self.served == 0 && PREFACE.starts_with(&inbound.buffer);
-            if let Some(end) = self.rules.end(&inbound.buffer).filter(|_| !may_be_preface) {
-                let mut octets: Vec<u8> = inbound.buffer.drain(..end).collect();
-                if self.off(Switch::Reorders)
-                    && self.served == 0
-                    && let Some(end) = self.rules.end(&inbound.buffer)
-                {
-                    let second: Vec<u8> = inbound.buffer.drain(..end).collect();
-                    inbound.buffer.splice(..0, std::mem::replace(&mut octets, second));
-                }
-                drop(inbound);
-                let read = self.rules.read(&octets);
-                if read.is_err() && self.off(Switch::CallsRefused) {
-                    self.call_anyway(&octets);
-                }
-                return match read {
-                    Ok(head) => Arrived::Head(Box::new(head)),
-                    Err(refusal) => Arrived::Refused(refusal),
-                };
-            }
-            if let Some(refusal) = self.rules.too_long(&inbound.buffer) {
-                return Arrived::Refused(refusal);
-            }
-            if inbound.buffer.is_empty() {
-                if self.server.is_stopping()
-                    && !self.off(Switch::KeepsIdle)
-                    && !self.off(Switch::AcceptsWhileStopping)
-                    || self.server.abandoned.load(Ordering::Acquire)
-                {
-                    return Arrived::Nothing;
-                }
-                if self.off(Switch::IdleIs408) && opened.elapsed() > Duration::from_millis(20) {
-                    return Arrived::Refused(Refusal { status: 408 });
-                }
-            } else {
-                let began = *began.get_or_insert_with(Instant::now);
-                if began.elapsed() > limit && !self.off(Switch::NoHeadTimeout) {
-                    return Arrived::Refused(Refusal { status: 408 });
-                }
-            }
-            match inbound.read(Duration::from_millis(10)) {
-                Brought::More if self.off(Switch::HeadTimeoutRenewed) => began = None,
-                Brought::More | Brought::Nothing => {}
-                Brought::End if self.off(Switch::HalfHead) && !inbound.buffer.is_empty() => {
-                    inbound.buffer.extend_from_slice(b"\r\n\r\n");
-                }
-                Brought::End | Brought::Reset => return Arrived::Nothing,
-            }
-        }
-    }
-
-    /// An error response of the server's own; the connection ends with it.
-    fn refuse(&self, refusal: Refusal) -> bool {
-        if refusal.status == 0 {
-            return false;
-        }
-        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let asked = Asked {
-            method: "GET".to_owned(),
-            path: String::new(),
-            minor: 1,
-            by_application: false,
-        };
-        let kept = self.off(Switch::KeepsAfterRefusal);
-        let outbound = self.outbound(asked);
-        let response = error_page(status, None);
-        let framing = outbound.framing(&response);
-        let mut octets = outbound.head(&response, framing, (!kept).then_some("close"));
-        octets.extend_from_slice(response.body().as_bytes());
-        outbound.write(&octets).is_ok() && kept
-    }
-
-    fn outbound(&self, asked: Asked) -> Outbound<'_> {
+    pub(super) fn outbound(&self, asked: Asked) -> Outbound<'_> {
         Outbound {
             stream: &self.stream,
             watch: &self.watch,
@@ -245,7 +131,7 @@ impl Conversation {
         }
         self.hoard(&mut head);
         let environ = self.environ(head);
-        let offer = environ.websocket().cloned();
+        let offer = environ.upgrade().cloned();
         if self.off(Switch::CallsTwice) {
             let mut again = Environ::builder().method(environ.method().clone());
             for name in ["x-tag", "x-play"] {
@@ -274,7 +160,8 @@ impl Conversation {
         let kept = match result {
             Err(error) => self.answer_failure(outbound, &error, persistent)?,
             Ok(response) if response.body().is_upgrade() => {
-                super::websocket::carry(self, &outbound, response, offer.as_ref())?;
+                let line = Connected { conversation: self, outbound: &outbound };
+                line::carry(&line, response, offer.as_ref())?;
                 false
             }
             Ok(response) => self.send(&outbound, response, persistent, takes_trailers)?,

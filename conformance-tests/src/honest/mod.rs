@@ -4,6 +4,7 @@
 //! connection, one exchange at a time on it; clarity before speed. It is the control specimen of the suite: every case holds
 //! on it, and fails with the [`Violation`] of the case.
 
+mod arrival;
 mod connection;
 mod drive;
 pub(crate) mod fields;
@@ -11,10 +12,12 @@ mod flawed;
 mod head;
 mod http2;
 mod inbound;
+mod line;
 mod listener;
 pub mod null;
 mod outbound;
 mod sending;
+mod tunnel;
 mod violation;
 mod websocket;
 
@@ -28,6 +31,7 @@ use rwgi::{BoxError, Capabilities, Departure, Limits, SharedApplication};
 
 pub use self::drive::Parker;
 pub use self::http2::Http2Flaw;
+pub use self::tunnel::UpgradeFlaw;
 pub use self::violation::{Asked, Flaw, Reply, Switch, Violation};
 pub use self::websocket::WebSocketFlaw;
 use crate::server::{RunningServer, ServerUnderTest};
@@ -69,7 +73,12 @@ impl Honest {
 
 impl ServerUnderTest for Honest {
     fn start(&self, application: SharedApplication) -> Result<RunningServer, BoxError> {
-        let capabilities = if self.plain { Capabilities::default() } else { capabilities() };
+        let mut capabilities = if self.plain { Capabilities::default() } else { capabilities() };
+        let flaw = self.violation.map(|violation| violation.flaw);
+        if matches!(flaw, Some(Flaw::Switch(Switch::Upgrades))) {
+            // It is one of a server that upgrades although it declares nothing.
+            capabilities.upgrade = false;
+        }
         listener::start(application, self.violation, self.port, capabilities)
     }
 
@@ -86,6 +95,7 @@ fn capabilities() -> Capabilities {
     capabilities.request_trailers = true;
     capabilities.response_trailers = true;
     capabilities.full_duplex = true;
+    capabilities.upgrade = true;
     capabilities.websocket = true;
     capabilities.departure = Departure::Prompt;
     capabilities

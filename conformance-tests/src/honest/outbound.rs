@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body;
 
 use super::drive::{Gone, Watch};
+use super::tunnel::UpgradeFlaw;
 use super::violation::{Asked, Flaw, Reply, Switch, Violation};
 
 /// How the content is delimited.
@@ -85,6 +86,12 @@ impl Outbound<'_> {
             }
             Framing::Chunked => reply.add("transfer-encoding", "chunked"),
             _ => {}
+        }
+        let required = response.extensions().get::<rwgi::RequiredUpgrade>();
+        let required = required.filter(|_| !self.off(Switch::Upgrade(UpgradeFlaw::NoRequirement)));
+        if let Some(required) = required {
+            reply.add("upgrade", &String::from_utf8_lossy(required.value().as_bytes()));
+            reply.add("connection", "upgrade");
         }
         if let Some(connection) = connection {
             reply.add("connection", connection);

@@ -7,6 +7,7 @@ use http::request;
 use serde_json::Value;
 
 use super::http2::Http2Flaw;
+use super::tunnel::UpgradeFlaw;
 use super::websocket::WebSocketFlaw;
 
 /// A server that breaks one rule.
@@ -117,6 +118,8 @@ pub enum Switch {
     Http2(Http2Flaw),
     /// A flaw in the code for WebSocket.
     WebSocket(WebSocketFlaw),
+    /// A flaw in the code that takes connections over.
+    Upgrade(UpgradeFlaw),
     // The request head.
     /// Takes a request line without a version for HTTP/0.9.
     NoVersion,

@@ -33,6 +33,8 @@ pub enum Need {
     Nothing,
     /// A capability, by the name under which the server declares it.
     Capability(&'static str),
+    /// Several capabilities at once.
+    Capabilities(&'static [&'static str]),
     /// That the server does not declare this capability.
     Lack(&'static str),
     /// That the suite can start and stop the server itself.

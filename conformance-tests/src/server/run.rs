@@ -88,6 +88,10 @@ pub fn judge(case: &Case, subject: &Subject) -> Judged {
         Need::Nothing => None,
         Need::Capability(name) => (!subject.declares(name))
             .then(|| format!("the server does not declare the capability `{name}`")),
+        Need::Capabilities(names) => names
+            .iter()
+            .find(|name| !subject.declares(name))
+            .map(|name| format!("the server does not declare the capability `{name}`")),
         Need::Lack(name) => {
             subject.declares(name).then(|| format!("the server declares the capability `{name}`"))
         }

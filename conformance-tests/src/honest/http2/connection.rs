@@ -81,6 +81,9 @@ impl Reader {
         if !self.off(Http2Flaw::NoStreamLimit) {
             values.push((setting::MAX_CONCURRENT_STREAMS, MOST_STREAMS));
         }
+        if self.hub.takes_connect() && !self.off(Http2Flaw::NoConnectProtocol) {
+            values.push((setting::ENABLE_CONNECT_PROTOCOL, 1));
+        }
         let _ = self.hub.send(&[Frame::new(kind::SETTINGS, 0, 0, settings(&values))]);
     }
 

@@ -66,6 +66,25 @@ pub enum Http2Flaw {
     SettingsForNewStreams,
     /// Reads what the application writes far ahead of the window.
     StoresContent,
+    // Extended CONNECT.
+    /// Does not announce that it takes extended CONNECT.
+    NoConnectProtocol,
+    /// Takes `:protocol` with any method.
+    ProtocolForAll,
+    /// Takes an extended CONNECT without `:scheme` and `:path`.
+    PlainProtocol,
+    /// Takes any `:protocol` for WebSocket.
+    AnyProtocol,
+    /// Hides what an extended CONNECT offers.
+    HidesProtocol,
+    /// Answers extended CONNECT with an ordinary success.
+    ConnectSucceeds,
+    /// Takes an extended CONNECT with the fields of HTTP/1.
+    ConnectionOnConnect,
+    /// Takes an extended CONNECT with 204.
+    ConnectIs204,
+    /// Ends a session that is over by RST_STREAM.
+    SessionResets,
     // Failure, departure and neighbours.
     /// Ends an aborted response with END_STREAM.
     AbortEnds,

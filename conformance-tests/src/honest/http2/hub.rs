@@ -102,6 +102,12 @@ impl Hub {
         self.flaw() == Some(flaw)
     }
 
+    /// Whether extended CONNECT is taken (RFC 8441).
+    pub(super) fn takes_connect(&self) -> bool {
+        let capabilities = self.facts.server.capabilities();
+        capabilities.upgrade || capabilities.websocket
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,6 +117,11 @@ impl Hub {
         let changed = change(&mut self.lock());
         self.changed.notify_all();
         changed
+    }
+
+    /// Waits until something changes, at most for this time.
+    pub(super) fn wait(&self, most: Duration) {
+        let _ = self.changed.wait_timeout(self.lock(), most);
     }
 
     /// Waits until nothing is left of the streams, at most for this time.

@@ -7,6 +7,7 @@ mod body;
 mod connection;
 mod flaw;
 mod hub;
+mod line;
 mod opening;
 mod request;
 mod stream;

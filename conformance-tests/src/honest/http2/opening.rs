@@ -43,7 +43,7 @@ impl Reader {
             self.hub.reset(id, code::REFUSED_STREAM);
             return Ok(());
         }
-        let read = request::read(fields, end, self.hub.flaw());
+        let read = request::read(fields, end, self.hub.takes_connect(), self.hub.flaw());
         if read.is_err() && self.off(Http2Flaw::CallsRefused) {
             stream::call_anyway(&self.hub, fields);
         }
@@ -55,6 +55,7 @@ impl Reader {
             return Ok(());
         }
         let (left, expects) = match &read {
+            Ok(head) if head.protocol.is_some() => (None, false),
             Ok(head) => (Some(head.length), head.expects),
             Err(_) => (None, false),
         };

@@ -16,6 +16,8 @@ pub(super) struct Head {
     pub(super) length: BodyLength,
     /// The client waits for 100.
     pub(super) expects: bool,
+    /// What an extended CONNECT asks for (RFC 8441).
+    pub(super) protocol: Option<String>,
 }
 
 /// A head that is not served.
@@ -39,10 +41,16 @@ struct Pseudo<'a> {
     scheme: Option<&'a [u8]>,
     authority: Option<&'a [u8]>,
     path: Option<&'a [u8]>,
+    protocol: Option<&'a [u8]>,
 }
 
-/// Reads the fields of a request; `ended` where no content follows.
-pub(super) fn read(fields: &Pairs, ended: bool, flaw: Option<Http2Flaw>) -> Result<Head, Refusal> {
+/// Reads the fields of a request; `ended` where no content follows, `connects` where extended CONNECT is taken.
+pub(super) fn read(
+    fields: &Pairs,
+    ended: bool,
+    connects: bool,
+    flaw: Option<Http2Flaw>,
+) -> Result<Head, Refusal> {
     let off = |one: Http2Flaw| flaw == Some(one);
     let mut pseudo = Pseudo::default();
     let mut request = Request::new(());
@@ -52,19 +60,27 @@ pub(super) fn read(fields: &Pairs, ended: bool, flaw: Option<Http2Flaw>) -> Resu
                 if !request.headers().is_empty() && !off(Http2Flaw::LatePseudo) {
                     return Err(Malformed);
                 }
-                pseudo.take(name, value, flaw)?;
+                pseudo.take(name, value, connects, flaw)?;
             }
             None => field(request.headers_mut(), name, value, flaw)?,
         }
     }
     check_limits(fields, &pseudo)?;
+    let connect = pseudo.method == Some(b"CONNECT");
     let made_up = |value: Option<&'static [u8]>| {
-        value.filter(|_| off(Http2Flaw::MissingPseudo) || off(Http2Flaw::EmptyPseudo))
+        value.filter(|_| {
+            off(Http2Flaw::MissingPseudo)
+                || off(Http2Flaw::EmptyPseudo)
+                || connect && off(Http2Flaw::PlainProtocol)
+        })
     };
     let method = pseudo.method.or(made_up(Some(b"GET"))).ok_or(Malformed)?;
     *request.method_mut() = Method::from_bytes(method).map_err(|_| Malformed)?;
     *request.version_mut() = Version::HTTP_2;
-    if request.method() == Method::CONNECT {
+    if pseudo.protocol.is_some() && !connect && !off(Http2Flaw::ProtocolForAll) {
+        return Err(Malformed);
+    }
+    if connect && pseudo.protocol.is_none() {
         let plain = pseudo.scheme.is_none() && pseudo.path.is_none() && pseudo.authority.is_some();
         return Err(if plain { Status(501) } else { Malformed });
     }
@@ -72,14 +88,19 @@ pub(super) fn read(fields: &Pairs, ended: bool, flaw: Option<Http2Flaw>) -> Resu
     let path = pseudo.path.or(made_up(Some(b"/"))).ok_or(Malformed)?;
     check_host(request.headers(), pseudo.authority, flaw)?;
     *request.uri_mut() = uri(request.method(), scheme, pseudo.authority, path)?;
-    let length = content_length(request.headers(), ended, flaw)?;
+    // What follows an extended CONNECT is no content.
+    let length = match pseudo.protocol {
+        Some(_) if connect => BodyLength::Empty,
+        _ => content_length(request.headers(), ended, flaw)?,
+    };
     let mut parts = request.into_parts().0;
     if !off(Http2Flaw::CookieCrumbs) {
         join_cookies(&mut parts.headers);
     }
     let expects =
         parts.headers.get("expect").is_some_and(|value| value == "100-continue") && !ended;
-    Ok(Head { parts, length, expects })
+    let protocol = pseudo.protocol.map(|name| String::from_utf8_lossy(name).into_owned());
+    Ok(Head { parts, length, expects, protocol })
 }
 
 impl<'a> Pseudo<'a> {
@@ -87,6 +108,7 @@ impl<'a> Pseudo<'a> {
         &mut self,
         name: &[u8],
         value: &'a [u8],
+        connects: bool,
         flaw: Option<Http2Flaw>,
     ) -> Result<(), Refusal> {
         let place = match name {
@@ -94,6 +116,7 @@ impl<'a> Pseudo<'a> {
             b"scheme" => &mut self.scheme,
             b"authority" => &mut self.authority,
             b"path" => &mut self.path,
+            b"protocol" if connects => &mut self.protocol,
             _ if flaw == Some(Http2Flaw::UnknownPseudo) => return Ok(()),
             _ => return Err(Malformed),
         };

@@ -12,14 +12,16 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body;
-use rwgi::{BodyLength, Environ, Exchange, Input, ResponseBody};
+use rwgi::{BodyLength, Environ, Exchange, Input, ResponseBody, UpgradeOffer};
 
 use super::body::StreamBody;
 use super::flaw::Http2Flaw;
 use super::hub::Hub;
+use super::line::StreamLine;
 use super::request::{Head, Refusal};
 use crate::honest::drive::{Gone, Parker};
 use crate::honest::flawed::{Outgoing, rewrite};
+use crate::honest::line::{self, Line};
 use crate::honest::outbound::{date, error_page};
 use crate::honest::violation::{Asked, Flaw, Reply, Switch, Violation};
 use crate::http2::code;
@@ -102,7 +104,14 @@ impl Speaking<'_> {
             }
         };
         input.set_limit(crate::honest::limits().body_bytes);
-        let environ = Environ::new(head.parts, input, Arc::clone(&self.hub.facts));
+        let offer = match head.protocol.as_deref() {
+            Some("websocket2") if self.off(Http2Flaw::AnyProtocol) => Some("websocket"),
+            Some("third") if self.off(Http2Flaw::AnyProtocol) => Some("echo/1"),
+            protocol => protocol,
+        };
+        let offer = offer.map(|protocol| UpgradeOffer::of_connect(&head.parts, protocol));
+        let mut environ = Environ::new(head.parts, input, Arc::clone(&self.hub.facts));
+        environ.set_upgrade(offer.clone().filter(|_| !self.off(Http2Flaw::HidesProtocol)));
         let exchange = Exchange::new(Arc::clone(&self.hub.server.application), environ);
         let exchange = exchange.on_informational(self.informational());
         let result = self.drive(pin!(exchange))?;
@@ -112,6 +121,15 @@ impl Speaking<'_> {
             }
         });
         match result {
+            Ok(response) if response.body().is_upgrade() => self.carry(response, offer.as_ref()),
+            // To CONNECT it would mean that the tunnel stands (RFC 9110, section 9.3.6).
+            Ok(response)
+                if offer.is_some()
+                    && response.status().is_success()
+                    && !self.off(Http2Flaw::ConnectSucceeds) =>
+            {
+                self.error(StatusCode::NOT_IMPLEMENTED, &asked.method)
+            }
             Ok(response) => self.respond(response, asked),
             Err(_) if self.off(Http2Flaw::AbortsForErrors) => {
                 self.hub.reset(self.id, code::INTERNAL_ERROR);
@@ -122,6 +140,30 @@ impl Speaking<'_> {
                 let failed = status.as_u16() < 400;
                 let status = if failed { StatusCode::INTERNAL_SERVER_ERROR } else { status };
                 self.error(status, &asked.method)
+            }
+        }
+    }
+
+    /// Carries the session of an application that took the stream over.
+    fn carry(
+        &self,
+        response: Response<ResponseBody>,
+        offer: Option<&UpgradeOffer>,
+    ) -> Result<(), Gone> {
+        let line = StreamLine::new(self.hub, self.id, &self.waker);
+        match line::carry(&line, response, offer) {
+            Ok(()) if self.off(Http2Flaw::SessionResets) => {
+                self.hub.reset(self.id, code::CANCEL);
+                Err(Gone)
+            }
+            Ok(()) => {
+                line.end()?;
+                self.leave_unread();
+                Ok(())
+            }
+            Err(Gone) => {
+                self.hub.reset(self.id, code::INTERNAL_ERROR);
+                Err(Gone)
             }
         }
     }

@@ -8,6 +8,8 @@ pub enum WebSocketFlaw {
     // The handshake.
     /// Gives a wrong Sec-WebSocket-Accept.
     WrongAccept,
+    /// Gives Sec-WebSocket-Accept where no key came.
+    AcceptsWithoutKey,
     /// Leaves out the Connection field.
     NoConnection,
     /// Leaves out the Upgrade field.
@@ -42,6 +44,8 @@ pub enum WebSocketFlaw {
     NoFragments,
     /// Masks what it sends.
     Masks,
+    /// Takes what comes at once for whole frames.
+    WholePieces,
     /// Sends the lengths of 126 and more as if they had 16 bits.
     ShortLengths,
     // Text.
@@ -79,6 +83,8 @@ pub enum WebSocketFlaw {
     StaysOpen,
     /// Tells the application 1006, whatever the Close frame says.
     TellsAbnormal,
+    /// Tells the application 1000 where no Close frame came.
+    TellsNormal,
     /// Closes a failed session with 1000.
     FailsNormally,
     /// Closes a session that was left with 1011.

@@ -4,21 +4,20 @@
 
 mod deflate;
 mod flaw;
+mod incoming;
 
 use std::time::{Duration, Instant};
 
-use http::{Response, StatusCode};
 use rwgi::{
-    Acceptance, Closed, Message, Messages, Outgoing, Ping, ResponseBody, Session, SessionHalf,
+    Acceptance, Closed, Message, Messages, Outgoing, Ping, SessionHalf, UpgradeOffer,
     WebSocketOffer,
 };
 
 use self::deflate::Deflate;
 pub use self::flaw::WebSocketFlaw;
-use super::connection::Conversation;
 use super::drive::Gone;
 use super::inbound::Brought;
-use super::outbound::Outbound;
+use super::line::{Line, Lines};
 use super::violation::Switch;
 use WebSocketFlaw as Flaw;
 
@@ -31,11 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 type Broken = u16;
 
 struct Carrier<'a> {
-    conversation: &'a Conversation,
-    outbound: &'a Outbound<'a>,
+    line: &'a dyn Line,
     half: SessionHalf<Messages>,
     limit: usize,
     deflate: Option<Deflate>,
+    /// What has come and is no whole frame yet.
+    buffer: Vec<u8>,
     /// The message that is being read: its first octet, and what has come.
     message: Option<(u8, Vec<u8>)>,
     pongs: Vec<Vec<u8>>,
@@ -51,76 +51,63 @@ struct Frame {
 
 /// Sends the head of an acceptance and carries the session to its end.
 pub(super) fn carry(
-    conversation: &Conversation,
-    outbound: &Outbound<'_>,
-    mut response: Response<ResponseBody>,
-    offer: Option<&WebSocketOffer>,
+    line: &dyn Line,
+    half: SessionHalf<Messages>,
+    acceptance: &Acceptance,
+    offer: Option<&UpgradeOffer>,
+    own: Lines,
 ) -> Result<(), Gone> {
-    let Some(Session::WebSocket(half, acceptance)) = response.body_mut().take_session() else {
-        return Err(Gone);
-    };
-    let off = |flaw| conversation.off(Switch::WebSocket(flaw));
+    let off = |flaw| line.websocket_off(flaw);
+    let offer = offer.and_then(UpgradeOffer::websocket);
     let compresses = acceptance.allows_compression() || off(Flaw::DeflatesAnyway);
     let offers = offer.into_iter().flat_map(WebSocketOffer::extensions).filter(|_| compresses);
-    let deflate =
-        if off(Flaw::NoDeflate) { None } else { Deflate::agree(offers, conversation.flaw()) };
-    let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
-    if !off(Flaw::NoConnection) {
-        head.push_str("Connection: upgrade\r\n");
-    }
-    if !off(Flaw::NoUpgrade) {
-        head.push_str("Upgrade: websocket\r\n");
-    }
-    if let Some(key) = offer.and_then(WebSocketOffer::key) {
+    let flaw = match line.server().switch() {
+        Some(Switch::WebSocket(flaw)) => Some(flaw),
+        _ => None,
+    };
+    let deflate = if off(Flaw::NoDeflate) { None } else { Deflate::agree(offers, flaw) };
+    let mut fields = Lines::new();
+    let key = offer.and_then(WebSocketOffer::key);
+    if let Some(key) = key.or(off(Flaw::AcceptsWithoutKey).then_some("")) {
         let key = if off(Flaw::WrongAccept) { "x" } else { key };
-        head.push_str(&format!("Sec-WebSocket-Accept: {}\r\n", deflate::accept(key)));
+        fields.push(("sec-websocket-accept".to_owned(), deflate::accept(key).into_bytes()));
     }
     if let Some(deflate) = &deflate {
-        head.push_str(&format!("Sec-WebSocket-Extensions: {}\r\n", deflate.response));
+        let response = deflate.response.clone().into_bytes();
+        fields.push(("sec-websocket-extensions".to_owned(), response));
     }
-    for (name, value) in response.headers() {
-        if !off(Flaw::NoFields) {
-            head.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes())));
-        }
+    if !off(Flaw::NoFields) {
+        fields.extend(own);
     }
-    debug_assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-    head.push_str("\r\n");
-    outbound.write(head.as_bytes())?;
-    let limit = acceptance.chosen_message_limit().unwrap_or(LIMIT);
+    line.take_over("websocket", fields)?;
     let mut carrier = Carrier {
-        conversation,
-        outbound,
+        line,
         half,
-        limit,
+        limit: acceptance.chosen_message_limit().unwrap_or(LIMIT),
         deflate,
+        buffer: Vec::new(),
         message: None,
         pongs: Vec::new(),
         said: false,
         heard: false,
     };
-    carrier.run(&acceptance)?;
+    carrier.run(acceptance)?;
     let _ = carrier.half.finish();
     Ok(())
 }
 
 impl Carrier<'_> {
     fn off(&self, flaw: Flaw) -> bool {
-        self.conversation.off(Switch::WebSocket(flaw))
+        self.line.websocket_off(flaw)
     }
 
     fn run(&mut self, acceptance: &Acceptance) -> Result<(), Gone> {
         let mut seen = Instant::now();
         let mut pinged = false;
         loop {
-            let returned = self
-                .conversation
-                .watch
-                .poll(|cx| {
-                    let polled = self.half.poll_application(cx);
-                    let _ = self.half.park(cx);
-                    polled
-                })?
-                .is_some();
+            let line = self.line;
+            let returned = self.half.poll_application(&mut line.context()).is_ready();
+            let _ = self.half.park(&line.context());
             self.send()?;
             if returned && !self.said {
                 let failed = self.half.result().is_some_and(Result::is_err);
@@ -133,7 +120,7 @@ impl Carrier<'_> {
                 self.close(Some(code), "")?;
                 seen = Instant::now();
             }
-            if !self.said && self.conversation.server.is_stopping() {
+            if !self.said && line.server().is_stopping() {
                 self.close(Some(1001), "")?;
                 seen = Instant::now();
             }
@@ -148,11 +135,10 @@ impl Carrier<'_> {
                     return Ok(());
                 }
             }
-            let brought = self.conversation.inbound.lock().read(Duration::from_millis(2));
-            match brought {
+            match line.read(&mut self.buffer, Duration::from_millis(2))? {
                 Brought::Reset => return Err(Gone),
                 Brought::End => {
-                    self.end(1006, "", false);
+                    self.end(if self.off(Flaw::TellsNormal) { 1000 } else { 1006 }, "", false);
                     (self.said, self.heard) = (true, true);
                 }
                 Brought::More => {
@@ -169,7 +155,7 @@ impl Carrier<'_> {
                 pinged = true;
                 self.frame(0x89, b"")?;
             }
-            self.conversation.watch.check()?;
+            line.check()?;
             while !self.heard || self.off(Flaw::AfterClose) {
                 match self.read() {
                     Ok(None) => break,
@@ -181,7 +167,7 @@ impl Carrier<'_> {
                     Err(code) => self.broken(code)?,
                 }
                 // What was taken is answered before the next, so that no amount of it is held.
-                let _ = self.conversation.watch.poll(|cx| self.half.poll_application(cx))?;
+                let _ = self.half.poll_application(&mut line.context());
                 self.send()?;
                 if self.message.is_none() {
                     for pong in std::mem::take(&mut self.pongs) {
@@ -189,14 +175,17 @@ impl Carrier<'_> {
                     }
                 }
             }
+            if self.off(Flaw::WholePieces) {
+                self.buffer.clear();
+            }
         }
     }
 
     fn end(&mut self, code: u16, reason: &str, clean: bool) {
         let code = if self.off(Flaw::TellsAbnormal) { 1006 } else { code };
         let closed = Closed { code, reason: reason.to_owned(), clean };
-        let waker = self.conversation.watch.waker.clone();
-        self.half.give_end(closed, &std::task::Context::from_waker(&waker));
+        let line = self.line;
+        self.half.give_end(closed, &line.context());
     }
 
     fn broken(&mut self, code: Broken) -> Result<(), Gone> {
@@ -205,15 +194,14 @@ impl Carrier<'_> {
             return Err(Gone);
         }
         self.end(code, "", false);
-        self.conversation.inbound.lock().buffer.clear();
+        self.buffer.clear();
         self.close(Some(if self.off(Flaw::WrongCode) { 1000 } else { code }), "")
     }
 
     /// Sends what the application gave.
     fn send(&mut self) -> Result<(), Gone> {
-        let waker = self.conversation.watch.waker.clone();
-        let cx = std::task::Context::from_waker(&waker);
-        while let Some(outgoing) = self.half.take(&cx) {
+        let line = self.line;
+        while let Some(outgoing) = self.half.take(&line.context()) {
             match outgoing {
                 Outgoing::Message(message) if !self.said => self.message_out(&message)?,
                 Outgoing::Message(_) => {}
@@ -273,197 +261,6 @@ impl Carrier<'_> {
             octets.extend([0; 4]);
         }
         octets.extend(payload);
-        self.outbound.write(&octets)
+        self.line.write(&octets)
     }
-
-    /// The next frame of what has come; also the beginning of one, where that is wrong already.
-    fn read(&mut self) -> Result<Option<Frame>, Broken> {
-        let off = |flaw| self.conversation.off(Switch::WebSocket(flaw));
-        let mut inbound = self.conversation.inbound.lock();
-        let octets = &mut inbound.buffer;
-        let Some(&first) = octets.first() else { return Ok(None) };
-        let (opcode, control) = (first & 0x0f, first & 0x08 != 0);
-        let deflates = self.deflate.is_some() && matches!(opcode, 1 | 2);
-        if first & 0x70 & !(if deflates { 0x40 } else { 0 }) != 0 && !off(Flaw::Reserved) {
-            return Err(1002);
-        }
-        if !matches!(opcode, 0..=2 | 8..=10) && !off(Flaw::Opcodes) {
-            return Err(1002);
-        }
-        if control && first & 0x80 == 0 && !off(Flaw::FragmentedControl) {
-            return Err(1002);
-        }
-        if !control {
-            match (opcode, &self.message) {
-                (0, None) if !off(Flaw::StrayContinuation) => return Err(1002),
-                (1 | 2, Some(_)) if !off(Flaw::Interleaved) => return Err(1002),
-                _ => {}
-            }
-        }
-        let Some(&second) = octets.get(1) else { return Ok(None) };
-        let masked = second & 0x80 != 0;
-        if !masked && !off(Flaw::Unmasked) {
-            return Err(1002);
-        }
-        if control && second & 0x7f > 125 && !off(Flaw::LongControl) {
-            return Err(1002);
-        }
-        let more = match second & 0x7f {
-            126 => 2,
-            127 => 8,
-            _ => 0,
-        };
-        let Some(written) = octets.get(2..2 + more) else { return Ok(None) };
-        let length = match more {
-            0 => u64::from(second & 0x7f),
-            _ => written.iter().fold(0_u64, |length, octet| length << 8 | u64::from(*octet)),
-        };
-        let shortest = match length {
-            0..126 => 0,
-            126..=0xffff => 2,
-            _ => 8,
-        };
-        if (more != shortest || length >> 63 != 0) && !off(Flaw::LongLengths) {
-            return Err(1002);
-        }
-        let held = self.message.as_ref().map_or(0, |(_, data)| data.len()) as u64;
-        let unlimited = off(Flaw::NoLimit) || off(Flaw::WaitsForLarge);
-        if !control && held.saturating_add(length) > self.limit as u64 && !unlimited {
-            return Err(1009);
-        }
-        let at = 2 + more + if masked { 4 } else { 0 };
-        let mask: Vec<u8> = octets.get(2 + more..at).map(<[u8]>::to_vec).unwrap_or_default();
-        let end = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(at);
-        let here = octets.get(at..end.min(octets.len())).unwrap_or_default();
-        let unmask = |data: &[u8]| -> Vec<u8> {
-            match mask.len() {
-                4 => data.iter().zip(mask.iter().cycle()).map(|(octet, key)| octet ^ key).collect(),
-                _ => data.to_vec(),
-            }
-        };
-        if octets.len() < end {
-            // A part of a text can be wrong before the rest has come.
-            let text = match &self.message {
-                _ if control => None,
-                Some((first, data)) => (first & 0x4f == 1).then(|| data.clone()),
-                None => (first & 0x4f == 1).then(Vec::new),
-            };
-            if let Some(mut text) = text
-                && !off(Flaw::LateText)
-                && !off(Flaw::RepairsText)
-            {
-                text.extend(unmask(here));
-                if !could_be_text(&text) {
-                    return Err(1007);
-                }
-            }
-            return Ok(None);
-        }
-        let payload = unmask(here);
-        octets.drain(..end);
-        Ok(Some(Frame { first, payload }))
-    }
-
-    /// Does what a frame asks for.
-    fn take(&mut self, frame: Frame) -> Result<Result<(), Broken>, Gone> {
-        let Frame { first, payload } = frame;
-        let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);
-        Ok(match opcode {
-            9 if self.off(Flaw::NoPong) => Ok(()),
-            9 if self.off(Flaw::LatePong) && self.message.is_some() => {
-                self.pongs.push(payload);
-                Ok(())
-            }
-            9 if self.said => Ok(()),
-            9 => {
-                let empty = self.off(Flaw::EmptyPong);
-                self.frame(0x8a, if empty { b"" } else { &payload })?;
-                Ok(())
-            }
-            10 if self.off(Flaw::PongCloses) => Err(1002),
-            10 => Ok(()),
-            8 => self.closing(&payload)?,
-            0..=2 => self.data(first, fin, payload)?,
-            _ => Ok(()),
-        })
-    }
-
-    fn closing(&mut self, payload: &[u8]) -> Result<Result<(), Broken>, Gone> {
-        let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-        let reason = payload.get(2..).unwrap_or_default();
-        if payload.len() == 1 && !self.off(Flaw::HalfCode) {
-            return Ok(Err(1002));
-        }
-        let legal = |code| matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-        if code.is_some_and(|code| !legal(code)) && !self.off(Flaw::AnyCode) {
-            return Ok(Err(1002));
-        }
-        if std::str::from_utf8(reason).is_err() && !self.off(Flaw::AnyReason) {
-            return Ok(Err(1007));
-        }
-        self.heard = true;
-        let own = self.said;
-        self.end(code.unwrap_or(1005), &String::from_utf8_lossy(reason), true);
-        if !own {
-            let always = self.off(Flaw::AlwaysNormal);
-            self.close(if always { Some(1000) } else { code }, "")?;
-        }
-        Ok(Ok(()))
-    }
-
-    fn data(&mut self, first: u8, fin: bool, payload: Vec<u8>) -> Result<Result<(), Broken>, Gone> {
-        let lone = self.off(Flaw::NoFragments);
-        let (first, mut data) = match self.message.take() {
-            Some((begun, data)) if first & 0x0f == 0 && !lone => {
-                (begun, if self.off(Flaw::LastFragment) { Vec::new() } else { data })
-            }
-            _ if first & 0x0f == 0 => (1, Vec::new()),
-            _ => (first, Vec::new()),
-        };
-        data.extend(payload);
-        let text = first & 0x0f == 1;
-        let repairs = self.off(Flaw::RepairsText);
-        if !fin && !lone {
-            let now = text && first & 0x40 == 0 && !repairs && !self.off(Flaw::LateText);
-            if now && !could_be_text(&data)
-                || self.off(Flaw::FragmentText) && std::str::from_utf8(&data).is_err()
-            {
-                return Ok(Err(1007));
-            }
-            self.message = Some((first, data));
-            return Ok(Ok(()));
-        }
-        if first & 0x40 != 0
-            && !self.off(Flaw::NoInflate)
-            && let Some(deflate) = &mut self.deflate
-        {
-            data = match deflate.inflated(&data, self.limit) {
-                Ok(data) => data,
-                Err(code) => return Ok(Err(code)),
-            };
-        }
-        if data.len() > self.limit && !self.off(Flaw::NoLimit) && !self.off(Flaw::NoInflationLimit)
-        {
-            return Ok(Err(1009));
-        }
-        let message = if text {
-            match String::from_utf8(data) {
-                Ok(text) => Message::Text(text),
-                Err(bad) if repairs || lone => {
-                    Message::Text(String::from_utf8_lossy(bad.as_bytes()).into_owned())
-                }
-                Err(_) => return Ok(Err(1007)),
-            }
-        } else {
-            Message::from(data)
-        };
-        let waker = self.conversation.watch.waker.clone();
-        self.half.give(message, &std::task::Context::from_waker(&waker));
-        Ok(Ok(()))
-    }
-}
-
-/// Whether these octets can become UTF-8 by more of them.
-fn could_be_text(data: &[u8]) -> bool {
-    std::str::from_utf8(data).map_or_else(|error| error.error_len().is_none(), |_| true)
 }

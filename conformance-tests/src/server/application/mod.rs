@@ -9,6 +9,7 @@ mod ledger;
 mod play;
 mod report;
 mod script;
+mod session;
 
 use std::sync::Arc;
 

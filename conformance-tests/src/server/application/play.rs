@@ -10,8 +10,8 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rwgi::{
-    Acceptance, Application, Blocking, BlockingStartResponse, BodyWriter, CloseCode, Environ,
-    Error, Exchange, Fault, Finished, Ping, ResponseHead, Result, StartResponse, WebSocket,
+    Application, Blocking, BlockingStartResponse, BodyWriter, Environ, Error, Exchange, Fault,
+    Finished, ResponseHead, Result, StartResponse,
 };
 use serde_json::{Value, json};
 
@@ -19,6 +19,7 @@ use super::content::{Forwarded, Item};
 use super::ledger::Visit;
 use super::report::{Read, latin1, problem, read, report};
 use super::script::{Step, unknown};
+use super::session::Session;
 use super::{MARK, MARK_VALUE};
 
 /// Performs the steps and gives what the script ends with.
@@ -44,7 +45,8 @@ pub(super) async fn perform(
         environ,
         start: Some(start),
         writer: None,
-        socket: None,
+        session: Session::default(),
+        required: None,
         finished: None,
         status: StatusCode::OK,
         fields: vec![(MARK.to_owned(), MARK_VALUE.into())],
@@ -57,17 +59,19 @@ pub(super) async fn perform(
     result
 }
 
-struct Play {
+pub(super) struct Play {
     environ: Environ,
     start: Option<StartResponse>,
     writer: Option<BodyWriter>,
-    socket: Option<WebSocket>,
-    finished: Option<Finished>,
+    pub(super) session: Session,
+    /// What a client is told to upgrade to.
+    pub(super) required: Option<String>,
+    pub(super) finished: Option<Finished>,
     status: StatusCode,
     fields: Vec<(String, Vec<u8>)>,
     read: Read,
     notes: Vec<Value>,
-    visit: Arc<Visit>,
+    pub(super) visit: Arc<Visit>,
 }
 
 impl Play {
@@ -91,8 +95,8 @@ impl Play {
         }
         // A writer that is left is dropped before the result is known, as in any function.
         drop(self.writer);
-        if let Some(socket) = self.socket {
-            return Ok(socket.finish());
+        if let Some(finished) = self.session.finish() {
+            return Ok(finished);
         }
         self.finished.ok_or_else(|| Error::application("the script ends without a response"))
     }
@@ -178,27 +182,6 @@ impl Play {
                     self.writer()?.write(chunk).await?;
                 }
             }
-            // WebSocket.
-            "accept" => {
-                let acceptance = acceptance(step)?;
-                self.socket = Some(self.token()?.accept(acceptance)?);
-            }
-            "ws-echo" => self.echo_messages().await?,
-            "ws-send" => {
-                let text = latin1(&step.words.join(&b' '));
-                self.socket()?.send(text).await?;
-            }
-            "ws-recv" => {
-                let message = self.socket()?.recv().await?;
-                self.visit.note("message", json!({ "length": message.len() }));
-            }
-            "ws-close" => {
-                let code = u16::try_from(step.number(0)?).ok().and_then(CloseCode::new);
-                let code = code.ok_or_else(|| unknown(&step.text))?;
-                let reason = step.words.get(1).map(|word| latin1(word)).unwrap_or_default();
-                let socket = self.socket.take().ok_or_else(|| unknown("there is no WebSocket"))?;
-                self.finished = Some(socket.close(code, reason).await?);
-            }
             // Time, and who is told.
             "gate" => self.visit.gate(&step.text(0)?).await,
             "wait-for-ever" => std::future::pending().await,
@@ -240,37 +223,12 @@ impl Play {
                 let before = self.environ.extensions_mut().insert(Inserted).is_some();
                 self.notes.push(json!({ "extension_was_there": before }));
             }
-            _ => return Err(unknown(&step.text)),
+            _ => return self.session_step(step).await,
         }
         Ok(())
     }
 
-    fn socket(&mut self) -> Result<&mut WebSocket> {
-        self.socket.as_mut().ok_or_else(|| unknown("there is no WebSocket"))
-    }
-
-    /// Sends each message back until the socket is closed, and notes how.
-    async fn echo_messages(&mut self) -> Result<()> {
-        let visit = Arc::clone(&self.visit);
-        let socket = self.socket()?;
-        let closed = loop {
-            match socket.recv().await {
-                Ok(message) => {
-                    if socket.send(message).await.is_err() {
-                        continue;
-                    }
-                }
-                Err(closed) => break closed,
-            }
-        };
-        visit.note(
-            "closed",
-            json!({ "code": closed.code, "reason": closed.reason, "clean": closed.clean }),
-        );
-        Ok(())
-    }
-
-    fn token(&mut self) -> Result<StartResponse> {
+    pub(super) fn token(&mut self) -> Result<StartResponse> {
         self.start.take().ok_or_else(|| unknown("a second start"))
     }
 
@@ -288,6 +246,9 @@ impl Play {
         let fields =
             std::mem::replace(&mut self.fields, vec![(MARK.to_owned(), MARK_VALUE.into())]);
         add_all(&mut head, &fields)?;
+        if let Some(protocols) = self.required.take() {
+            head.require_upgrade(&protocols)?;
+        }
         Ok(head)
     }
 
@@ -341,28 +302,6 @@ impl Play {
     }
 }
 
-/// What the step `accept` says.
-fn acceptance(step: &Step) -> Result<Acceptance> {
-    let mut acceptance = Acceptance::new();
-    for (name, value) in step.pairs() {
-        acceptance = match &*name {
-            "subprotocol" => acceptance.subprotocol(latin1(&value)),
-            "limit" => {
-                let limit = latin1(&value).parse().map_err(|_| unknown(&step.text))?;
-                acceptance.message_limit(limit)
-            }
-            "compression" => acceptance.compression(value == b"yes"),
-            "ping-ms" => {
-                let idle = latin1(&value).parse().map_err(|_| unknown(&step.text))?;
-                let idle = std::time::Duration::from_millis(idle);
-                acceptance.ping(Ping::Every { idle, patience: idle })
-            }
-            name => acceptance.field(name, value.as_slice()),
-        };
-    }
-    Ok(acceptance)
-}
-
 /// Waits for nothing: the server polls again as soon as it likes.
 async fn yield_now() {
     let mut yielded = false;
@@ -404,7 +343,7 @@ fn add_all(head: &mut ResponseHead, fields: &[(String, Vec<u8>)]) -> Result<()> 
     fields.iter().try_for_each(|(name, value)| head.append(name.as_str(), value.as_slice()))
 }
 
-fn map(pairs: &[(String, Vec<u8>)]) -> Result<HeaderMap> {
+pub(super) fn map(pairs: &[(String, Vec<u8>)]) -> Result<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in pairs {
         map.append(HeaderName::try_from(name.as_str())?, HeaderValue::from_bytes(value)?);

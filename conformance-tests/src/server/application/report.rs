@@ -67,6 +67,7 @@ pub(super) fn report(environ: &Environ, read: Option<&Read>) -> Value {
             "target_bytes": limits.target_bytes,
             "head_timeout_ms": limits.head_timeout.map(|time| time.as_millis() as u64),
         },
+        "upgrade": environ.upgrade().map(|offer| offer.protocols().collect::<Vec<_>>()),
         "run_once": environ.server().run_once,
         "input_limit": environ.input().limit(),
         "length": match environ.input().length() {

@@ -241,8 +241,8 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// A period of grace that nothing in a case outlasts, and one that is outlasted.
-const LONG: Duration = Duration::from_secs(10);
-const SHORT: Duration = Duration::from_millis(50);
+pub(super) const LONG: Duration = Duration::from_secs(10);
+pub(super) const SHORT: Duration = Duration::from_millis(50);
 
 /// What is expected of an exchange while the server is about to stop.
 const UNTOUCHED: &str = "the exchange to go on as before";
@@ -297,17 +297,17 @@ fn stopped(talk: &Talk<'_>, told: &Told) -> Held<bool> {
 }
 
 /// A server with one exchange under way that is told to stop.
-struct Stopping {
-    application: SuiteApplication,
+pub(super) struct Stopping {
+    pub(super) application: SuiteApplication,
     tag: String,
     running: Option<RunningServer>,
     told: Option<Told>,
     /// The connection of the exchange.
-    wire: crate::server::wire::Wire,
+    pub(super) wire: crate::server::wire::Wire,
 }
 
 impl Stopping {
-    fn begin(talk: &mut Talk<'_>, request: &str) -> Held<Self> {
+    pub(super) fn begin(talk: &mut Talk<'_>, request: &str) -> Held<Self> {
         let application = SuiteApplication::new();
         let running = talk.launch(application.clone())?;
         let mut wire = talk.connect()?;
@@ -322,7 +322,7 @@ impl Stopping {
         Ok(Self { application, tag, running: Some(running), told: None, wire })
     }
 
-    fn tell(&mut self, talk: &Talk<'_>, grace: Duration) -> Held {
+    pub(super) fn tell(&mut self, talk: &Talk<'_>, grace: Duration) -> Held {
         if let Some(running) = self.running.take() {
             talk.note("the suite tells the server to stop");
             self.told = Some(told_to_stop(running, grace)?);
@@ -331,11 +331,11 @@ impl Stopping {
     }
 
     /// Lets the exchange go on; a server that stops cannot be asked to.
-    fn open(&self) {
+    pub(super) fn open(&self) {
         self.application.ledger().open(&self.tag, "g");
     }
 
-    fn stopped(&self, talk: &Talk<'_>) -> Held<bool> {
+    pub(super) fn stopped(&self, talk: &Talk<'_>) -> Held<bool> {
         self.told.as_ref().map_or(Ok(true), |told| stopped(talk, told))
     }
 

@@ -75,11 +75,17 @@ mod lifespan_stop;
 mod outcome;
 mod response;
 mod response_length;
+mod upgrade;
+mod upgrade_end;
+mod upgrade_http2;
 mod websocket;
 mod websocket_close;
 mod websocket_deflate;
 mod websocket_fragments;
 mod websocket_frames;
+mod websocket_http2;
+mod websocket_http2_session;
+mod websocket_moves;
 mod websocket_text;
 
 use super::case::Case;
@@ -116,6 +122,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         http2_request::CASES,
         http2_response::CASES,
         http2_streams::CASES,
+        upgrade::CASES,
+        upgrade_end::CASES,
+        upgrade_http2::CASES,
         websocket::CASES,
         websocket_frames::CASES,
         websocket_fragments::CASES,
@@ -124,6 +133,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         websocket_deflate::SIZES,
         websocket_deflate::DECLINED,
         websocket_deflate::CASES,
+        websocket_http2::CASES,
+        websocket_http2_session::CASES,
     ]
     .into_iter()
     .flatten()

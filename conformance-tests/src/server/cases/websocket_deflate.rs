@@ -1,6 +1,6 @@
 //! Chapter "WebSocket": permessage-deflate.
 
-use super::websocket::{BINARY, Came, ECHO, Sent, TEXT, open, receive, send};
+use super::websocket_moves::{BINARY, Came, ECHO, Sent, TEXT, open, receive, send};
 use crate::honest::{Switch, Violation, WebSocketFlaw};
 use crate::server::case::{Case, Need};
 use crate::server::failure::{Held, Of, check};
@@ -24,7 +24,7 @@ fn again(talk: &mut Talk<'_>, offer: &str, opcode: u8, length: usize) -> Held {
     // One that is not compressed may come between.
     send(
         &mut socket,
-        &[Sent::Fill(opcode, length), Sent::Frame(super::websocket::CLOSE, b"\x03\xe8")],
+        &[Sent::Fill(opcode, length), Sent::Frame(super::websocket_moves::CLOSE, b"\x03\xe8")],
     )?;
     receive(&mut socket, &[Came::Fill(opcode, length), Came::Closed(1000)])
 }

@@ -2,7 +2,7 @@
 //!
 //! One line is one case: what is sent, what comes back, and the server that does otherwise.
 
-use super::websocket::{BINARY, Came, PING, PONG, Sent, TEXT, ws};
+use super::websocket_moves::{BINARY, Came, PING, PONG, Sent, TEXT, ws};
 use crate::server::case::Case;
 
 /// The cases of this file.

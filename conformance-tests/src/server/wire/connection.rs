@@ -301,7 +301,7 @@ impl Wire {
     ///
     /// # Errors
     /// The connection ends before, or the deadline.
-    pub(super) fn exactly(&mut self, count: usize, what: &str) -> Held<Vec<u8>> {
+    pub(in crate::server) fn exactly(&mut self, count: usize, what: &str) -> Held<Vec<u8>> {
         let until = self.until();
         while self.buffer.len() < count {
             if !self.fill(until, what)? {

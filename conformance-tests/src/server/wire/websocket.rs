@@ -6,6 +6,7 @@
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 use super::connection::Wire;
+use super::http2::{Ended, Http2};
 use crate::server::failure::{Failure, Held, Of, check};
 
 /// A frame of the server.
@@ -26,10 +27,17 @@ struct Deflate {
     in_takeover: bool,
 }
 
+/// What carries the frames: a connection of HTTP/1.1, or a stream of HTTP/2 of whose content so much was taken.
+#[derive(Debug)]
+enum Line {
+    Wire(Box<Wire>),
+    Stream(Box<Http2>, u32, usize),
+}
+
 /// A WebSocket after its handshake.
 #[derive(Debug)]
 pub struct Socket {
-    wire: Wire,
+    line: Line,
     /// The fields of the server's answer.
     pub head: super::Head,
     deflate: Option<Deflate>,
@@ -70,7 +78,31 @@ fn parameter<'a>(agreed: &'a str, name: &str) -> Option<&'a str> {
 impl Socket {
     /// Goes on from the head of the answer to a handshake.
     pub(crate) fn new(wire: Wire, head: super::Head) -> Self {
-        Self { wire, head, deflate: None, last: 0 }
+        Self { line: Line::Wire(Box::new(wire)), head, deflate: None, last: 0 }
+    }
+
+    /// Goes on from the head of the answer to an extended CONNECT on this stream.
+    pub(crate) fn on_stream(http2: Http2, stream: u32, head: super::Head) -> Self {
+        Self { line: Line::Stream(Box::new(http2), stream, 0), head, deflate: None, last: 0 }
+    }
+
+    /// The connection and the stream, where it is one of HTTP/2.
+    pub(crate) fn stream(&mut self) -> Option<(&mut Http2, u32)> {
+        match &mut self.line {
+            Line::Wire(_) => None,
+            Line::Stream(http2, id, _) => Some((http2, *id)),
+        }
+    }
+
+    fn exactly(&mut self, count: usize, what: &str) -> Held<Vec<u8>> {
+        match &mut self.line {
+            Line::Wire(wire) => wire.exactly(count, what),
+            Line::Stream(http2, id, taken) => {
+                let octets = http2.content_after(*id, *taken, count, what)?;
+                *taken += count;
+                Ok(octets)
+            }
+        }
     }
 
     /// Takes compression as it was agreed on.
@@ -106,7 +138,10 @@ impl Socket {
     /// # Errors
     /// The connection is gone.
     pub fn send(&mut self, octets: &[u8]) -> Held {
-        self.wire.send_octets(octets)
+        match &mut self.line {
+            Line::Wire(wire) => wire.send_octets(octets),
+            Line::Stream(http2, id, _) => http2.data(*id, octets, false),
+        }
     }
 
     /// Deflates a message's payload, without the tail.
@@ -138,16 +173,16 @@ impl Socket {
     /// # Errors
     /// None comes, or it is one that a server may not send.
     pub fn frame(&mut self) -> Held<Frame> {
-        let head = self.wire.exactly(2, "a frame")?;
+        let head = self.exactly(2, "a frame")?;
         let (first, second) = (head[0], head[1]);
         check(second & 0x80 == 0, "a frame that is not masked", "a masked one").of("REQ-WS-26")?;
         let length = match second {
             126 => {
-                let octets = self.wire.exactly(2, "the length of a frame")?;
+                let octets = self.exactly(2, "the length of a frame")?;
                 usize::from(u16::from_be_bytes([octets[0], octets[1]]))
             }
             127 => {
-                let octets = self.wire.exactly(8, "the length of a frame")?;
+                let octets = self.exactly(8, "the length of a frame")?;
                 octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet))
             }
             short => usize::from(short),
@@ -158,7 +193,7 @@ impl Socket {
                 format!("one of {length} octets"),
             ));
         }
-        let payload = self.wire.exactly(length, "the payload of a frame")?;
+        let payload = self.exactly(length, "the payload of a frame")?;
         Ok(Frame { first, payload })
     }
 
@@ -187,12 +222,34 @@ impl Socket {
         Ok(whole)
     }
 
-    /// How the connection ends, with nothing before.
+    /// Says that nothing more is sent, and goes on reading.
+    ///
+    /// # Errors
+    /// The server took nothing within the deadline.
+    pub fn finish_sending(&mut self) -> Held {
+        match &mut self.line {
+            Line::Wire(wire) => {
+                wire.finish_sending();
+                Ok(())
+            }
+            Line::Stream(http2, id, _) => http2.data(*id, b"", true),
+        }
+    }
+
+    /// The connection ends, or the stream in order, with nothing before.
     ///
     /// # Errors
     /// Something comes, or it stays open.
     pub fn ended(&mut self) -> Held {
-        self.wire.ended().map(drop)
+        match &mut self.line {
+            Line::Wire(wire) => wire.ended().map(drop),
+            Line::Stream(http2, id, taken) => {
+                let (ended, content) = http2.ended(*id)?;
+                let more = content.len() - *taken;
+                check(more == 0, "nothing more before the end", format!("{more} octets"))?;
+                check(ended == Ended::Complete, "END_STREAM", format!("{ended:?}"))
+            }
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Peer {
     pub acknowledged: usize,
     /// It has answered this many pings.
     pub pongs: usize,
+    /// By how much it has opened the window of the connection.
+    pub granted: i64,
     /// Its GOAWAY: last stream and code.
     pub goaway: Option<(u32, u32)>,
 }

@@ -53,6 +53,11 @@ impl Http2 {
             kind::WINDOW_UPDATE => {
                 let more = number(&frame.payload) & 0x7fff_ffff;
                 let fine = length == 4 && more > 0;
+                match self.streams.get_mut(&frame.stream) {
+                    Some(stream) => stream.granted += i64::from(more),
+                    None if frame.stream == 0 => self.peer.granted += i64::from(more),
+                    None => {}
+                }
                 check(fine, "a window opened by more than nothing", format!("{more}"))
             }
             kind::PUSH_PROMISE => Err(Failure::new("no push, which the client forbids", name)),

@@ -19,6 +19,8 @@ pub(super) struct Stream {
     pub(super) method: String,
     /// What the server may still send.
     pub(super) window: i64,
+    /// By how much the server has opened the window of what is sent to it.
+    pub(super) granted: i64,
     pub(super) interim: Vec<Head>,
     pub(super) head: Option<Head>,
     pub(super) body: Vec<u8>,
@@ -41,6 +43,7 @@ impl Stream {
         Self {
             method,
             window,
+            granted: 0,
             interim: Vec::new(),
             head: None,
             body: Vec::new(),

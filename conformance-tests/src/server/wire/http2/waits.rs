@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::connection::Http2;
 use super::shown;
 use super::stream::{Ended, Stream};
-use crate::http2::{code, kind};
+use crate::http2::{WINDOW, code, kind, setting};
 use crate::server::failure::{Failure, Held, check};
 use crate::server::wire::{Ending, Head, Response, escape};
 
@@ -117,6 +117,47 @@ impl Http2 {
             return Err(self.instead(id, &expected));
         }
         Ok(stream.body.clone())
+    }
+
+    /// Waits for so many octets of a stream's content behind those that were taken.
+    ///
+    /// # Errors
+    /// The stream ends before.
+    pub fn content_after(
+        &mut self,
+        id: u32,
+        taken: usize,
+        count: usize,
+        what: &str,
+    ) -> Held<Vec<u8>> {
+        let end = taken + count;
+        self.until(what, |http2| {
+            http2.is(id, |stream| stream.body.len() >= end || stream.ending().is_some())
+        })?;
+        let octets = self.stream(id)?.body.get(taken..end).map(<[u8]>::to_vec);
+        octets.ok_or_else(|| self.instead(id, what))
+    }
+
+    /// Sends on a stream whatever its windows allow, at most `most`, until the server has opened none for a while; gives how much that was.
+    ///
+    /// # Errors
+    /// The server took nothing within the deadline.
+    pub fn send_until_stuck(&mut self, id: u32, most: i64) -> Held<i64> {
+        let initial = self.peer.settings.get(&setting::INITIAL_WINDOW_SIZE);
+        let initial = initial.map_or(WINDOW, |initial| i64::from(*initial));
+        let mut sent = 0;
+        while sent < most {
+            let of_stream = initial + self.stream(id)?.granted - sent;
+            let room = of_stream.min(WINDOW + self.peer.granted - sent).min(1 << 14);
+            if room > 0 {
+                let octets = vec![b'a'; usize::try_from(room).unwrap_or(0)];
+                self.data(id, &octets, false)?;
+                sent += room;
+            } else if self.take(Instant::now() + Duration::from_millis(200))?.is_none() {
+                break;
+            }
+        }
+        Ok(sent)
     }
 
     /// How much content of a stream has come.
