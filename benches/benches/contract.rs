@@ -1,8 +1,10 @@
 //! What each part of the contract costs by itself: time by criterion, and allocations beside it.
 //!
-//! Rules of this bench: no socket and no runtime; what a case needs is made before the clock starts; the counts of allocations are printed first and
-//! written to `benches/results/allocations.*`, because they do not vary.
+//! Rules of this bench: no socket and no runtime; what a case needs is made before the clock starts; the medians of the times and the counts of
+//! allocations are written to `benches/results/contract.*`.
 
+use std::env;
+use std::fs;
 use std::future::{Future, poll_fn};
 use std::hint::black_box;
 use std::pin::{Pin, pin};
@@ -119,30 +121,33 @@ fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The allocations of one run of a case.
+/// What one run of a case takes.
 #[derive(Serialize)]
-struct Allocations {
+struct Cost {
     case: String,
-    count: u64,
+    /// The median; none where criterion was told not to measure.
+    nanoseconds: Option<f64>,
+    allocations: u64,
     bytes: u64,
 }
 
 struct Bench<'a> {
     criterion: &'a mut Criterion,
-    allocations: Vec<Allocations>,
+    costs: Vec<Cost>,
 }
 
 impl Bench<'_> {
     fn case<T>(&mut self, name: &str, make: impl Fn() -> T, run: impl Fn(T)) {
         let given = make();
         let counted = allocation_counter::measure(|| run(given));
-        self.allocations.push(Allocations {
-            case: name.to_owned(),
-            count: counted.count_total,
-            bytes: counted.bytes_total,
-        });
         self.criterion.bench_function(name, |bencher| {
             bencher.iter_batched(&make, &run, BatchSize::SmallInput)
+        });
+        self.costs.push(Cost {
+            case: name.to_owned(),
+            nanoseconds: median(name),
+            allocations: counted.count_total,
+            bytes: counted.bytes_total,
         });
     }
 
@@ -154,7 +159,7 @@ impl Bench<'_> {
 }
 
 fn contract(criterion: &mut Criterion) {
-    let mut bench = Bench { criterion, allocations: Vec::new() };
+    let mut bench = Bench { criterion, costs: Vec::new() };
     let connection = Arc::<Connection>::default();
 
     bench.case("environ from a request", head, |head| {
@@ -205,22 +210,41 @@ fn contract(criterion: &mut Criterion) {
     let five = Inner(Arc::new(Inner(Arc::new(Inner(Arc::new(Inner(Arc::new(inner(hello)))))))));
     bench.exchange("5 layers, own exchange", five);
 
-    report_allocations(&bench.allocations);
+    report(&bench.costs);
 }
 
-fn report_allocations(allocations: &[Allocations]) {
-    let mut table = Table::new(["case", "allocations", "bytes"]);
-    for case in allocations {
-        table.row([case.case.clone(), case.count.to_string(), case.bytes.to_string()]);
+/// The median that criterion has just kept of a case, in nanoseconds.
+fn median(name: &str) -> Option<f64> {
+    // Beside the folder of this program: target/release/deps/contract-….
+    let program = env::current_exe().ok()?;
+    let folder = program.ancestors().nth(3)?.join("criterion").join(name.replace(':', "_"));
+    let estimates = fs::read(folder.join("new/estimates.json")).ok()?;
+    let estimates: serde_json::Value = serde_json::from_slice(&estimates).ok()?;
+    estimates["median"]["point_estimate"].as_f64()
+}
+
+fn report(costs: &[Cost]) {
+    let mut table = Table::new(["case", "nanoseconds", "allocations", "bytes"]);
+    for cost in costs {
+        table.row([
+            cost.case.clone(),
+            cost.nanoseconds.map_or(String::new(), |median| format!("{median:.0}")),
+            cost.allocations.to_string(),
+            cost.bytes.to_string(),
+        ]);
     }
     let text = format!(
-        "# Allocations\n\nOf one run of each case of `cargo bench -p benches --bench contract`, with what the case needs made before.\n\n{}\n{}.\n",
+        "# The parts of the contract\n\nWhat one run of each case takes, in memory and without a server: the median of the times, and the allocations with those \
+         that the case needs made before. Taken by `cargo bench -p benches --bench contract`.\n\n{}\n{}.\n",
         table.render(),
         Circumstances::now().line()
     );
     println!("\n{text}");
-    if let Err(error) = report::write("allocations", &allocations, &text) {
-        eprintln!("the counts could not be written: {error}");
+    if costs.iter().any(|cost| cost.nanoseconds.is_none()) {
+        return;
+    }
+    if let Err(error) = report::write("contract", &costs, &text) {
+        eprintln!("the figures could not be written: {error}");
     }
 }
 

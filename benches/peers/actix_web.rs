@@ -25,8 +25,12 @@ fn main() -> benches::Result<()> {
                 .route("/large", web::get().to(large))
         })
         .workers(arguments.threads())
-        .disable_signals()
-        .listen(listener)?
+        .disable_signals();
+        let server = if arguments.http2 {
+            server.listen_auto_h2c(listener)?
+        } else {
+            server.listen(listener)?
+        }
         .run();
         serve::announce(address)?;
         Ok(server.await?)

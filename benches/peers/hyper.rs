@@ -13,8 +13,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 fn main() -> benches::Result<()> {
     let arguments = serve::Arguments::parse();
@@ -22,10 +23,20 @@ fn main() -> benches::Result<()> {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let connection = hyper_settings::http1(arguments.settings).serve_connection(
-                TokioIo::new(stream),
-                service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(request)))),
-            );
+            let stream = TokioIo::new(stream);
+            let service =
+                service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(request))));
+            if arguments.http2 {
+                // As hyper's documentation has it, with its default settings.
+                let connection = http2::Builder::new(TokioExecutor::new());
+                let connection = connection.serve_connection(stream, service);
+                tokio::spawn(async move {
+                    let _ = connection.await;
+                });
+                continue;
+            }
+            let connection =
+                hyper_settings::http1(arguments.settings).serve_connection(stream, service);
             tokio::spawn(async move {
                 // How a connection ended is nothing to the comparison.
                 let _ = connection.await;
@@ -51,7 +62,10 @@ fn answer(request: Request<Incoming>) -> Response<Answer> {
         }
         "/stream" => with(text, Answer::Chunks(routes::CHUNKS)),
         "/large" => with(text, Answer::Whole(Bytes::from_static(&routes::LARGE))),
-        _ => status(StatusCode::NOT_FOUND),
+        path => match routes::long_chunks(path) {
+            Some(chunks) => with(text, Answer::Chunks(chunks)),
+            None => status(StatusCode::NOT_FOUND),
+        },
     }
 }
 

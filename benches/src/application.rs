@@ -2,6 +2,8 @@
 //!
 //! Rules of this room: written as any user would write it; nothing here knows which server calls it.
 
+use std::time::{Duration, Instant};
+
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rwgi::{BodyLength, Environ, Finished, Result, StartResponse};
@@ -32,8 +34,27 @@ pub async fn application(environ: Environ, start_response: StartResponse) -> Res
         "/large" => {
             start_response.respond(StatusCode::OK, [(CONTENT_TYPE, TEXT)], &routes::LARGE[..])
         }
-        _ => start_response.respond(StatusCode::NOT_FOUND, (), ""),
+        "/burn" => {
+            let until = Instant::now() + Duration::from_millis(1);
+            while Instant::now() < until {
+                std::hint::spin_loop();
+            }
+            start_response.respond(StatusCode::OK, [(CONTENT_TYPE, TEXT)], routes::PLAINTEXT)
+        }
+        path => match routes::long_chunks(path) {
+            Some(chunks) => long(chunks, start_response).await,
+            None => start_response.respond(StatusCode::NOT_FOUND, (), ""),
+        },
     }
+}
+
+/// A stream of so many chunks.
+async fn long(chunks: usize, start_response: StartResponse) -> Result<Finished> {
+    let mut body = start_response.start(StatusCode::OK, [(CONTENT_TYPE, TEXT)])?;
+    for _ in 0..chunks {
+        body.write(routes::chunk()).await?;
+    }
+    body.finish()
 }
 
 /// Sends back what comes in, as it comes in, with the length that the client declared.

@@ -4,7 +4,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
@@ -23,6 +23,8 @@ pub struct Contestant {
     pub counted: bool,
     /// The routes it answers.
     pub routes: &'static [Route],
+    /// What has to be said besides to a server that is to speak HTTP/2; none where it does not without TLS.
+    pub http2: Option<&'static [&'static str]>,
     /// It is one of the other frameworks, which are built only when asked for.
     pub framework: bool,
     /// What it stands for.
@@ -37,6 +39,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &[],
         counted: false,
         routes: &Route::ALL,
+        http2: Some(&["--http2"]),
         framework: false,
         about: "bare hyper on tokio's multi-thread runtime, tuned: its timer for heads, pipelined answers in one write",
     },
@@ -46,6 +49,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &["--shape", "per-core"],
         counted: true,
         routes: &Route::ALL,
+        http2: Some(&["--http2"]),
         framework: false,
         about: "the same, one runtime and one listener for each core",
     },
@@ -55,6 +59,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &["--shape", "per-core", "--settings", "untimed"],
         counted: true,
         routes: &Route::ALL,
+        http2: None,
         framework: false,
         about: "bare hyper with the very settings that `rwgi-server` gives it: no timer, no gathering (the server has its own)",
     },
@@ -64,6 +69,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &[],
         counted: false,
         routes: &Route::ALL,
+        http2: None,
         framework: false,
         about: "hyper and `rwgi::Exchange` with nothing else: the cost of the contract",
     },
@@ -73,6 +79,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &["--shape", "per-core"],
         counted: true,
         routes: &Route::ALL,
+        http2: None,
         framework: false,
         about: "the same, one runtime and one listener for each core",
     },
@@ -82,6 +89,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &[],
         counted: false,
         routes: &Route::ALL,
+        http2: Some(&[]),
         framework: false,
         about: "the reference server as `rwgi_server::serve` runs it, all limits on",
     },
@@ -91,6 +99,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &["--shape", "per-core"],
         counted: true,
         routes: &Route::ALL,
+        http2: Some(&[]),
         framework: false,
         about: "the same, one runtime and one listener for each core",
     },
@@ -100,6 +109,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &["--shape", "per-core", "--watched"],
         counted: true,
         routes: &[Route::Plaintext],
+        http2: None,
         framework: false,
         about: "the same with an admin listener: every exchange is counted, and its duration taken",
     },
@@ -109,6 +119,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &[],
         counted: false,
         routes: &Route::ALL,
+        http2: Some(&[]),
         framework: true,
         about: "axum's `serve` on tokio's multi-thread runtime",
     },
@@ -118,6 +129,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &["--shape", "per-core"],
         counted: true,
         routes: &Route::ALL,
+        http2: Some(&[]),
         framework: true,
         about: "the same, one runtime and one listener for each core",
     },
@@ -127,6 +139,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &[],
         counted: false,
         routes: &Route::ALL,
+        http2: Some(&[]),
         framework: true,
         about: "the same router of axum on the reference server, by `rwgi_tower::from_router`, all limits on",
     },
@@ -136,6 +149,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &["--shape", "per-core"],
         counted: true,
         routes: &Route::ALL,
+        http2: Some(&[]),
         framework: true,
         about: "the same, one runtime and one listener for each core",
     },
@@ -145,6 +159,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &[],
         counted: true,
         routes: &Route::ALL,
+        http2: Some(&["--http2"]),
         framework: true,
         about: "actix-web, which has one runtime for each core by itself",
     },
@@ -154,8 +169,19 @@ pub const ALL: &[Contestant] = &[
         arguments: &[],
         counted: true,
         routes: &Route::ALL,
+        http2: None,
         framework: true,
         about: "ntex on tokio, one runtime for each core by itself",
+    },
+    Contestant {
+        name: "nginx",
+        binary: "peer-nginx",
+        arguments: &[],
+        counted: false,
+        routes: &[Route::Plaintext, Route::Json, Route::Large, Route::Fields],
+        http2: Some(&["--http2"]),
+        framework: false,
+        about: "nginx, where it is installed: one process, static answers",
     },
     Contestant {
         name: "bare-loop",
@@ -163,6 +189,7 @@ pub const ALL: &[Contestant] = &[
         arguments: &[],
         counted: true,
         routes: &[Route::Plaintext, Route::Fields],
+        http2: None,
         framework: false,
         about: "a loop over sockets that looks for empty lines and parses nothing: the limit",
     },
@@ -182,9 +209,10 @@ impl Contestant {
         Ok(command)
     }
 
-    /// Weighed under load: all but those that only explain a count of instructions.
+    /// Weighed under load: all but those that only explain a count of instructions, and those that are not installed.
     pub fn shared_load(&self) -> bool {
-        self.name != "hyper-untimed"
+        let explains = ["hyper-untimed", "exchange", "exchange-per-core", "rwgi-watched"];
+        !explains.contains(&self.name) && (self.name != "nginx" || nginx().is_some())
     }
 
     /// The arguments that it is started with.
@@ -204,6 +232,14 @@ impl Contestant {
     pub fn path(&self) -> Result<PathBuf> {
         Ok(env::current_exe()?.with_file_name(self.binary))
     }
+}
+
+/// Where nginx lies, if it is installed.
+pub fn nginx() -> Option<&'static Path> {
+    ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"]
+        .map(Path::new)
+        .into_iter()
+        .find(|path| path.exists())
 }
 
 /// Builds the binaries of the contestants in release mode.

@@ -7,6 +7,8 @@ pub mod application;
 pub mod callgrind;
 pub mod client;
 pub mod contestant;
+mod http1;
+mod http2;
 pub mod hyper_settings;
 pub mod load;
 pub mod plot;

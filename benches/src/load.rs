@@ -1,7 +1,8 @@
-//! The load: many keep-alive connections, each with a fixed number of requests under way.
+//! The load: many keep-alive connections, each with a fixed number of requests under way, and others that are open and silent.
 //!
 //! Rules of this room: one thread and one poll, so that it can be pinned to a core; a closed loop, or a given rate, where a request's time counts from
-//! the moment at which it should have been sent; a wrong answer ends the measurement.
+//! the moment at which it should have been sent; a wrong answer ends the measurement. What goes over a connection is in [`crate::http1`] and
+//! [`crate::http2`].
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -10,9 +11,8 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::Result;
-use crate::response::ResponseReader;
 use crate::routes::Route;
+use crate::{Result, http1, http2};
 
 /// What is asked of a server.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,10 @@ pub struct Load {
     pub connections: usize,
     /// How many requests are under way on each.
     pub pipeline: usize,
+    /// Connections that are open and say nothing.
+    pub idle: usize,
+    /// Whether it speaks HTTP/2, where `pipeline` is the number of streams.
+    pub http2: bool,
     /// Requests per second over all connections; without it each answer is followed by the next request at once.
     pub rate: Option<f64>,
 }
@@ -39,6 +43,13 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// One more, asked for at that time.
+    pub(crate) fn add(&mut self, since: Instant) {
+        self.count += 1;
+        let time = since.elapsed().as_nanos();
+        self.times.push(u32::try_from(time).unwrap_or(u32::MAX));
+    }
+
     /// Answers per second.
     pub fn rate(&self) -> f64 {
         self.count as f64 / self.elapsed.as_secs_f64()
@@ -59,19 +70,15 @@ pub struct Generator {
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
+    _idle: Vec<std::net::TcpStream>,
     buffer: Vec<u8>,
-    burst: Vec<u8>,
 }
 
+/// What speaks with the server on one connection.
 #[derive(Debug)]
-struct Connection {
-    stream: TcpStream,
-    reader: ResponseReader,
-    /// Octets of an unfinished head or chunk size.
-    kept: Vec<u8>,
-    unsent: Vec<u8>,
-    outstanding: usize,
-    since: Instant,
+enum Connection {
+    Http1(http1::Connection),
+    Http2(http2::Connection),
 }
 
 impl Generator {
@@ -83,28 +90,27 @@ impl Generator {
         let poll = Poll::new()?;
         let mut connections = Vec::with_capacity(load.connections);
         for number in 0..load.connections {
-            let stream = std::net::TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
+            let stream = connect(address)?;
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);
             let both = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut stream, Token(number), both)?;
-            connections.push(Connection {
-                stream,
-                reader: ResponseReader::default(),
-                kept: Vec::new(),
-                unsent: Vec::new(),
-                outstanding: 0,
-                since: Instant::now(),
+            let wire = Wire { stream, unsent: Vec::new() };
+            connections.push(if load.http2 {
+                Connection::Http2(http2::Connection::new(wire, load.route))
+            } else {
+                Connection::Http1(http1::Connection::new(wire, load.route))
             });
         }
+        let idle = (0..load.idle).map(|_| connect(address)).collect::<Result<_>>()?;
+        let buffer = vec![0; 256 * 1024];
         Ok(Self {
             load,
             poll,
             events: Events::with_capacity(1024),
             connections,
-            buffer: vec![0; 256 * 1024],
-            burst: load.route.request().repeat(load.pipeline),
+            _idle: idle,
+            buffer,
         })
     }
 
@@ -118,13 +124,13 @@ impl Generator {
         let mut due = Due::new(self.load.rate, start);
         if self.load.rate.is_none() {
             for connection in &mut self.connections {
-                connection.send(&self.burst, self.load.pipeline, start)?;
+                connection.send(self.load.pipeline, start)?;
             }
         }
         loop {
             let now = Instant::now();
             let over = now - start >= duration;
-            if over && self.connections.iter().all(|connection| connection.outstanding == 0) {
+            if over && self.connections.iter().all(|connection| connection.outstanding() == 0) {
                 break;
             }
             let patience = if over { None } else { self.send_what_is_due(&mut due, now)? };
@@ -135,9 +141,12 @@ impl Generator {
             for event in &self.events {
                 let connection = &mut self.connections[event.token().0];
                 connection.flush()?;
-                connection.read(&mut self.buffer, self.load.route, &mut answers)?;
-                if connection.outstanding == 0 && !over && self.load.rate.is_none() {
-                    connection.send(&self.burst, self.load.pipeline, Instant::now())?;
+                connection.read(&mut self.buffer, &mut answers)?;
+                if !over && self.load.rate.is_none() {
+                    let free = connection.free(self.load.pipeline);
+                    if free > 0 {
+                        connection.send(free, Instant::now())?;
+                    }
                 }
             }
         }
@@ -154,14 +163,20 @@ impl Generator {
             let count = self.connections.len();
             let free = (0..count)
                 .map(|offset| (due.turn + offset) % count)
-                .find(|number| self.connections[*number].outstanding == 0);
+                .find(|number| self.connections[*number].outstanding() == 0);
             let Some(number) = free else { return Ok(Some(PATIENCE)) };
-            self.connections[number].send(&self.burst, self.load.pipeline, due.next)?;
+            self.connections[number].send(self.load.pipeline, due.next)?;
             due.turn = number + 1;
             due.next += interval;
         }
         Ok(Some((due.next - now).max(Duration::from_micros(1))))
     }
+}
+
+fn connect(address: SocketAddr) -> Result<std::net::TcpStream> {
+    let stream = std::net::TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// How long a server may be silent.
@@ -182,14 +197,56 @@ impl Due {
 }
 
 impl Connection {
-    fn send(&mut self, burst: &[u8], requests: usize, since: Instant) -> Result<()> {
-        self.outstanding = requests;
-        self.since = since;
-        self.unsent.extend_from_slice(burst);
-        self.flush()
+    /// Sends so many requests more, which count from `since`.
+    fn send(&mut self, requests: usize, since: Instant) -> Result<()> {
+        match self {
+            Self::Http1(connection) => connection.send(requests, since),
+            Self::Http2(connection) => connection.send(requests, since),
+        }
     }
 
     fn flush(&mut self) -> Result<()> {
+        match self {
+            Self::Http1(connection) => connection.wire.flush(),
+            Self::Http2(connection) => connection.wire.flush(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8], answers: &mut Answers) -> Result<()> {
+        match self {
+            Self::Http1(connection) => connection.read(buffer, answers),
+            Self::Http2(connection) => connection.read(buffer, answers),
+        }
+    }
+
+    /// How many requests wait for their answers.
+    fn outstanding(&self) -> usize {
+        match self {
+            Self::Http1(connection) => connection.outstanding(),
+            Self::Http2(connection) => connection.outstanding(),
+        }
+    }
+
+    /// How many more may be sent now: pipelined requests go together, streams go as they come.
+    fn free(&self, pipeline: usize) -> usize {
+        match (self, self.outstanding()) {
+            (Self::Http1(_), 0) => pipeline,
+            (Self::Http1(_), _) => 0,
+            (Self::Http2(_), outstanding) => pipeline - outstanding,
+        }
+    }
+}
+
+/// A socket, and what could not be sent on it yet.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) stream: TcpStream,
+    pub(crate) unsent: Vec<u8>,
+}
+
+impl Wire {
+    /// Sends what can be sent now.
+    pub(crate) fn flush(&mut self) -> Result<()> {
         while !self.unsent.is_empty() {
             match self.stream.write(&self.unsent) {
                 Ok(written) => drop(self.unsent.drain(..written)),
@@ -200,34 +257,16 @@ impl Connection {
         Ok(())
     }
 
-    fn read(&mut self, buffer: &mut [u8], route: Route, answers: &mut Answers) -> Result<()> {
-        loop {
-            let kept = self.kept.len();
-            buffer[..kept].copy_from_slice(&self.kept);
-            let end = match self.stream.read(&mut buffer[kept..]) {
-                Ok(0) => return Err("the server closed a connection under load".into()),
-                Ok(length) => kept + length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error.into()),
-            };
-            let mut start = 0;
-            loop {
-                let progress = self.reader.read(&buffer[start..end])?;
-                start += progress.consumed;
-                let Some(length) = progress.ended else { break };
-                if length != route.answer_length() || self.outstanding == 0 {
-                    return Err(format!("an answer of /{route} has {length} bytes").into());
-                }
-                self.outstanding -= 1;
-                answers.count += 1;
-                let time = self.since.elapsed().as_nanos();
-                answers.times.push(u32::try_from(time).unwrap_or(u32::MAX));
-            }
-            self.kept.clear();
-            self.kept.extend_from_slice(&buffer[start..end]);
-            if end < buffer.len() {
-                return Ok(());
-            }
+    /// Reads what is there; none where nothing is.
+    ///
+    /// # Errors
+    /// The server closes, which no server may under load.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>> {
+        match self.stream.read(buffer) {
+            Ok(0) => Err("the server closed a connection under load".into()),
+            Ok(length) => Ok(Some(length)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -24,6 +24,12 @@ pub fn chunk() -> Bytes {
     Bytes::from_static(&DATA)
 }
 
+/// The chunks of an answer of `/long/N`, which has N MiB; none where the path is no such path.
+pub fn long_chunks(path: &str) -> Option<usize> {
+    let mebibytes: usize = path.strip_prefix("/long/")?.parse().ok()?;
+    mebibytes.checked_mul((1 << 20) / CHUNK.len())
+}
+
 /// What `/json` answers, serialised anew for each request.
 #[derive(Serialize)]
 pub struct Message {
@@ -59,10 +65,16 @@ pub enum Route {
     Large,
     /// A request with 32 fields, answered as `/plaintext`.
     Fields,
+    /// 1 MiB in chunks of 4 KiB.
+    Long1,
+    /// 100 MiB in chunks of 4 KiB.
+    Long100,
+    /// As `/plaintext`, after a millisecond of work.
+    Burn,
 }
 
 impl Route {
-    /// Every route.
+    /// The routes that every contestant answers.
     pub const ALL: [Self; 6] =
         [Self::Plaintext, Self::Json, Self::Echo, Self::Stream, Self::Large, Self::Fields];
 
@@ -75,17 +87,22 @@ impl Route {
             Self::Stream => "stream",
             Self::Large => "large",
             Self::Fields => "fields",
+            Self::Long1 => "long/1",
+            Self::Long100 => "long/100",
+            Self::Burn => "burn",
         }
     }
 
     /// The length of its answer's content.
     pub fn answer_length(self) -> u64 {
         let length = match self {
-            Self::Plaintext | Self::Fields => PLAINTEXT.len(),
+            Self::Plaintext | Self::Fields | Self::Burn => PLAINTEXT.len(),
             Self::Json => r#"{"message":"Hello, World!"}"#.len(),
             Self::Echo => ECHO.len(),
             Self::Stream => CHUNK.len() * CHUNKS,
             Self::Large => LARGE.len(),
+            Self::Long1 => 1 << 20,
+            Self::Long100 => 100 << 20,
         };
         length as u64
     }

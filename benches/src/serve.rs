@@ -42,6 +42,9 @@ pub struct Arguments {
     /// How hyper is set up, where the peer is built on it.
     #[arg(long, value_enum, default_value_t = Settings::Tuned)]
     pub settings: Settings,
+    /// HTTP/2 without TLS, where the peer has to be told; it then speaks nothing else.
+    #[arg(long)]
+    pub http2: bool,
 }
 
 impl Arguments {

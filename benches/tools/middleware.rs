@@ -111,7 +111,8 @@ fn markdown(figures: &Figures) -> String {
     format!(
         "# What middleware costs a request that it has nothing to do for\n\nInstructions in user space, in memory and without a server: a GET without \
          Origin, Accept-Encoding or conditions, answered with 13 bytes that nobody compresses. The application alone, with the making of its environ \
-         and its exchange, takes {:.0}. `five` is `Cors`, `AllowedHosts`, `BodyLimit`, `MethodOverride` and `Jsonp` around each other.\n\n\
+         and its exchange, takes {:.0}. `five` is `Cors`, `AllowedHosts`, `BodyLimit`, `MethodOverride` and `Jsonp` around each other; `layers-10` \
+         is ten that do nothing; `generic` is the application without `DynApplication`, which all others are behind.\n\n\
          Taken by `cargo run --release -p benches --bin middleware` ({MANY} requests minus {FEW} requests, divided by {}), from the \
          [example](../../contrib/middleware/examples/pass_through.rs) that has the stacks.\n\n{}\n{}, {}.\n",
         figures.alone,

@@ -1,4 +1,4 @@
-//! Settings with words of their own: who needs a certificate, who may connect to a Unix socket.
+//! Settings with words of their own: who needs a certificate, who may connect to a Unix socket, what the threads share.
 //!
 //! Rules of this room: it thinks; what it prints, it reads; a word that it does not know is answered with those that it does.
 
@@ -32,6 +32,37 @@ impl fmt::Display for ClientCertificate {
         f.write_str(match self {
             Self::Required => "required",
             Self::Optional => "optional",
+        })
+    }
+}
+
+/// How the threads that serve share the work: `shared` or `per-core`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// One runtime, whose threads take work from each other.
+    #[default]
+    Shared,
+    /// One runtime for each core, to which connections are dealt in turn, and with which they stay.
+    PerCore,
+}
+
+impl FromStr for Runtime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "shared" => Ok(Self::Shared),
+            "per-core" => Ok(Self::PerCore),
+            _ => Err(format!("{text:?} is neither \"shared\" nor \"per-core\"")),
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shared => "shared",
+            Self::PerCore => "per-core",
         })
     }
 }

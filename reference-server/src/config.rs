@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rwgi::Ping;
 
-use crate::choice::{ClientCertificate, UnixMode};
+use crate::choice::{ClientCertificate, Runtime, UnixMode};
 use crate::websocket::handshake::Defaults;
 use crate::{AccessLogFormat, DEFAULT_BIND, Error, ForwardedFields, StaticFolders, TrustedProxies};
 
@@ -128,6 +128,11 @@ pub struct Config {
     /// 660: a proxy that shares the server's group may connect, strangers on the machine may not. nginx: 666; gunicorn: 777 without a
     /// umask; systemd: 666.
     pub unix_mode: UnixMode,
+    /// Whether the threads that serve share one runtime and take work from each other, or each core has one of its own.
+    ///
+    /// Shared, as axum and tonic: a request that keeps a thread busy holds up nobody else's. actix-web, ntex: one for each core, which saves
+    /// a little where all requests are alike; the page on performance has both under even and uneven load.
+    pub runtime: Runtime,
     /// Whether TCP addresses are shared (`SO_REUSEPORT`) with another server of the same user: one that takes over, or more processes.
     ///
     /// Off: a second server on the same address is usually a mistake, and would silently get half of the clients. gunicorn, nginx: off.
@@ -226,6 +231,7 @@ impl Default for Config {
             certificate_watch: Some(Duration::from_secs(10)),
             proxy_protocol: TrustedProxies::default(),
             unix_mode: UnixMode(0o660),
+            runtime: Runtime::Shared,
             reuse_port: false,
             backlog: 4096,
             websocket_message_bytes: 4 * 1024 * 1024,

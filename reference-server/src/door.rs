@@ -14,6 +14,8 @@ use crate::bind::Bound;
 use crate::connection::Shared;
 use crate::listener::{FiledUnixListener, Listener};
 use crate::stop::Stage;
+use crate::transport::Transport;
+use crate::workers::Workers;
 use crate::{Error, Result};
 
 /// A listening socket that the runtime knows.
@@ -50,14 +52,29 @@ pub(crate) async fn accept<L: Listener, S: Future<Output = ()> + Send + 'static>
     shared: Arc<Shared>,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
+    workers: Option<Arc<Workers>>,
     serve: impl Fn(L::Stream) -> S + Sync,
 ) {
-    let enter = |stream, place: OwnedSemaphorePermit| {
+    let enter = |stream: L::Stream, place: OwnedSemaphorePermit| {
+        let runtime = workers.as_deref().map(Workers::next);
+        let stream = match runtime {
+            Some(runtime) => match stream.move_to(runtime) {
+                Ok(stream) => stream,
+                Err(error) => {
+                    return tracing::warn!(%error, "a connection could not be dealt to its core");
+                }
+            },
+            None => stream,
+        };
         let connection = serve(stream);
-        tasks.spawn(async move {
+        let connection = async move {
             connection.await;
             drop(place);
-        });
+        };
+        match runtime {
+            Some(runtime) => tasks.spawn_on(connection, runtime),
+            None => tasks.spawn(connection),
+        };
     };
     let next = async |listener: &mut L| {
         let place = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");

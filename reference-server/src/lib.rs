@@ -31,6 +31,7 @@ mod settings;
 mod signals;
 mod stop;
 mod supervisor;
+mod workers;
 
 mod bind;
 mod door;
@@ -65,7 +66,7 @@ pub mod demo;
 use rwgi::Application;
 
 pub use self::access_log::AccessLogFormat;
-pub use self::choice::{ClientCertificate, UnixMode};
+pub use self::choice::{ClientCertificate, Runtime, UnixMode};
 pub use self::command::{command, read_options, start_log, with_options};
 pub use self::config::Config;
 pub use self::error::{Error, Result};

@@ -18,6 +18,7 @@ use crate::door::accept;
 use crate::listener::Listener;
 use crate::observation::Observer;
 use crate::stop::{Stage, Stop};
+use crate::workers::Workers;
 use crate::{Error, Result, tls};
 
 /// A server that serves.
@@ -117,6 +118,8 @@ pub(crate) struct Life {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) admin: Option<Running>,
     pub(crate) announced: bool,
+    /// The runtimes of single cores, where connections are dealt to them.
+    pub(crate) workers: Option<Arc<Workers>>,
 }
 
 impl Life {
@@ -138,8 +141,9 @@ impl Life {
             let shared = Arc::clone(&shared);
             move |stream| serve(stream, layers.clone(), Arc::clone(&shared))
         };
-        let (room, tasks) = (Arc::clone(&self.room), self.tasks.clone());
-        self.doors.spawn(accept(listener, shared, room, tasks, serve));
+        let (room, tasks, workers) =
+            (Arc::clone(&self.room), self.tasks.clone(), self.workers.clone());
+        self.doors.spawn(accept(listener, shared, room, tasks, workers, serve));
     }
 
     pub(crate) fn run(self) -> Running {

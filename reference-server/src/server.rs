@@ -15,6 +15,7 @@ use crate::admin::{self, Watched};
 use crate::arrival;
 use crate::bind::{Bound, bind, inherited};
 use crate::blocking::BlockingThreads;
+use crate::choice::Runtime;
 use crate::config::Config;
 use crate::connection::{self, Shared};
 use crate::door::Door;
@@ -25,6 +26,7 @@ use crate::listener::Listener;
 use crate::observation::Observer;
 use crate::signals::{Signals, Told};
 use crate::stop::Stop;
+use crate::workers::Workers;
 use crate::{Error, Result, supervisor, tls};
 
 /// Where a server listens when nobody says: this machine only, port 8000, as `manage.py runserver`.
@@ -259,8 +261,12 @@ impl<A: Application> Server<A> {
         if let Some(tls) = &tls {
             doors.spawn(tls::watch(Arc::clone(tls), Arc::clone(&shared.stop)));
         }
+        let workers = match shared.config.runtime {
+            Runtime::Shared => None,
+            Runtime::PerCore => Some(Arc::new(Workers::start()?)),
+        };
         let announced = self.announced;
-        Ok(Life { shared, doors, tasks, room, tls, endpoints, admin, announced })
+        Ok(Life { shared, doors, tasks, room, tls, endpoints, admin, announced, workers })
     }
 }
 

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use rwgi::{Endpoint, TlsInfo};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::Handle;
 
 /// A byte stream between a client and the server.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -38,6 +39,17 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 
     /// Makes the coming drop a reset that the client cannot take for an end; does nothing where there is none.
     fn reset_on_drop(&self) {}
+
+    /// Has another runtime watch the stream from now on; one that no runtime watches stays as it is.
+    ///
+    /// # Errors
+    /// The system refuses to watch it there.
+    fn move_to(self, _: &Handle) -> io::Result<Self>
+    where
+        Self: Sized,
+    {
+        Ok(self)
+    }
 }
 
 /// In-memory pipes, for tests.
@@ -93,6 +105,9 @@ pub(crate) trait RawSocket: Send + Sync + 'static {
     fn try_write_vectored(&self, data: &[io::IoSlice<'_>]) -> io::Result<usize>;
     fn errored(&self) -> impl Future<Output = io::Result<()>> + Send;
     fn as_socket(&self) -> socket2::SockRef<'_>;
+    fn move_to(self, runtime: &Handle) -> io::Result<Self>
+    where
+        Self: Sized;
 }
 
 macro_rules! raw_socket {
@@ -130,6 +145,11 @@ macro_rules! raw_socket {
             fn as_socket(&self) -> socket2::SockRef<'_> {
                 socket2::SockRef::from(self)
             }
+            fn move_to(self, runtime: &Handle) -> io::Result<Self> {
+                let stream = self.into_std()?;
+                let _entered = runtime.enter();
+                Self::from_std(stream)
+            }
         }
     };
 }
@@ -157,6 +177,12 @@ impl<S: RawSocket> Transport for Socket<S> {
     fn reset_on_drop(&self) {
         // Where the kernel refuses, the drop is a plain close: nothing better is left to do.
         let _ = self.stream.as_socket().set_linger(Some(std::time::Duration::ZERO));
+    }
+
+    fn move_to(self, runtime: &Handle) -> io::Result<Self> {
+        let stream = Arc::into_inner(self.stream)
+            .ok_or_else(|| io::Error::other("the socket is watched elsewhere"))?;
+        Ok(Self { stream: Arc::new(stream.move_to(runtime)?), ..self })
     }
 }
 

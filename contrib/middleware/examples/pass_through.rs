@@ -25,9 +25,30 @@ async fn hello(_: Environ, start_response: StartResponse) -> rwgi::Result<Finish
     start_response.respond(StatusCode::OK, [("content-type", "image/png")], "Hello, World!")
 }
 
-/// The stacks, by name.
-const STACKS: [&str; 14] = [
+/// Middleware that does nothing.
+struct Layer<A>(A);
+
+impl<A: Application> Application for Layer<A> {
+    async fn call(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> rwgi::Result<Finished> {
+        self.0.call(environ, start_response).await
+    }
+}
+
+fn five_layers<A: Application>(inner: A) -> impl Application {
+    Layer(Layer(Layer(Layer(Layer(inner)))))
+}
+
+/// The stacks, by name; `generic` is the application without the box that the others have around them.
+const STACKS: [&str; 18] = [
     "none",
+    "generic",
+    "layers-1",
+    "layers-5",
+    "layers-10",
     "cors",
     "security-headers",
     "request-ids",
@@ -50,6 +71,9 @@ fn stack(name: &str) -> Result<SharedApplication, BoxError> {
     let second = std::time::Duration::from_secs(1);
     Ok(match name {
         "none" => SharedApplication::new(hello),
+        "layers-1" => SharedApplication::new(Layer(hello)),
+        "layers-5" => SharedApplication::new(five_layers(hello)),
+        "layers-10" => SharedApplication::new(five_layers(five_layers(hello))),
         "cors" => SharedApplication::new(Cors::new(hello, &settings)?),
         "security-headers" => SharedApplication::new(SecurityHeaders::new(hello, &settings)?),
         "request-ids" => SharedApplication::new(RequestIds::new(hello)),
@@ -91,7 +115,14 @@ fn main() -> Result<(), BoxError> {
         return Ok(());
     }
     let requests: u32 = arguments.next().as_deref().unwrap_or("1000").parse()?;
-    let application = Arc::new(stack(&name)?);
+    if name == "generic" {
+        return many(requests, hello);
+    }
+    many(requests, stack(&name)?)
+}
+
+fn many(requests: u32, application: impl Application) -> Result<(), BoxError> {
+    let application = Arc::new(application);
     for _ in 0..requests {
         pollster::block_on(ask(&application))?;
     }

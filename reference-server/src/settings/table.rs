@@ -76,6 +76,7 @@ pub(crate) static TABLE: &[Setting] = &[
     setting(LISTENING, "backlog", "NUMBER", "The kernel's queue of connections that wait to be accepted", |c| Slot::Count(&mut c.backlog)),
     setting(LISTENING, "connections", "NUMBER", "Connections at once; beyond it no more are accepted", |c| Slot::Count(&mut c.connections)),
     setting(LISTENING, "unix_mode", "MODE", "The mode of the files of Unix sockets", |c| Slot::Own(&mut c.unix_mode)),
+    setting(LISTENING, "runtime", "shared|per-core", "Whether all threads share the work, or each core keeps its own connections", |c| Slot::Own(&mut c.runtime)),
     setting(LISTENING, "reuse_port", "BOOL", "Share TCP addresses with another server (SO_REUSEPORT): one that takes over, or more processes", |c| Slot::Switch(&mut c.reuse_port)),
     setting(LISTENING, "proxy_protocol", "NETWORKS", "Peers whose connections begin with a PROXY header: 10.0.0.0/8,::1,unix", |c| Slot::Own(&mut c.proxy_protocol)),
 

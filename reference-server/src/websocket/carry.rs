@@ -3,6 +3,7 @@
 //! Rules of this room: a door; what the application does not take is not read, nor is anything while the client does not read; after a
 //! violation nothing is delivered; one timer, which is armed again when it fires and not with each message.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::io::IoSlice;
@@ -26,6 +27,20 @@ use crate::upgrade::{Ended, News, Stopping};
 const MOST_WAITING: usize = 64 * 1024;
 /// What is read at a time.
 const READ_BYTES: usize = 16 * 1024;
+/// As good as never: a timer has to have some time.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+thread_local! {
+    /// Where the sockets of this thread read to, one after the other: most messages are answered before the next socket is looked at.
+    static SPARE: RefCell<BytesMut> = RefCell::default();
+}
+
+/// Keeps an empty buffer for whoever reads next on this thread, where nobody holds a part of it.
+fn give_back(mut buffer: BytesMut) {
+    if buffer.try_reclaim(READ_BYTES) && buffer.capacity() <= 2 * READ_BYTES {
+        SPARE.set(buffer);
+    }
+}
 
 /// Where the session stands.
 struct Socket {
@@ -76,7 +91,7 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
         pinged: false,
         closing: None,
     };
-    let mut sleep = pin!(tokio::time::sleep(socket.next_look()));
+    let mut sleep = pin!(tokio::time::sleep_until(socket.due()));
     let mut armed = false;
     let ended = poll_fn(|cx| {
         if !socket.gone && reset.as_mut().poll(cx).is_ready() {
@@ -95,16 +110,12 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
                 return Poll::Ready(ended);
             }
             // The clock is looked at when it rings, and when a wait became shorter.
-            if !armed
-                || sleep.is_elapsed()
-                || sleep.deadline() > Instant::now() + socket.next_look()
-            {
+            if !armed || sleep.is_elapsed() || sleep.deadline() > socket.due() {
                 armed = true;
                 if socket.look_at_clock(cx) {
                     continue;
                 }
-                let next = Instant::now() + socket.next_look();
-                sleep.as_mut().reset(next);
+                sleep.as_mut().reset(socket.due());
             }
             match sleep.as_mut().poll(cx) {
                 Poll::Ready(()) => continue,
@@ -135,6 +146,10 @@ impl Socket {
                 let code = if failed { CloseCode::INTERNAL_ERROR } else { CloseCode::NORMAL };
                 self.close(CloseFrame::new(code, ""));
             }
+            // What has come is answered in one write.
+            if self.takes_more() && self.poll_input(cx) {
+                continue;
+            }
             let blocked = match self.poll_write(io, cx) {
                 Poll::Ready(Ok(())) => false,
                 Poll::Pending => true,
@@ -152,14 +167,7 @@ impl Socket {
             if self.gone && returned {
                 return Poll::Ready(if self.failed { Ended::Whole } else { Ended::Closed });
             }
-            let mut read = false;
-            if !self.heard
-                && !blocked
-                && self.half.has_room()
-                && self.encoder.waiting() < MOST_WAITING
-            {
-                read = self.poll_read(io, cx);
-            }
+            let read = !blocked && self.takes_more() && self.poll_read(io, cx);
             if read || self.half.wants_poll() {
                 continue;
             }
@@ -168,6 +176,11 @@ impl Socket {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Whether there is a place for more of what the client says.
+    fn takes_more(&self) -> bool {
+        !self.heard && self.encoder.waiting() < MOST_WAITING && self.half.has_room()
     }
 
     /// Takes what the application sends, as far as there is room.
@@ -232,21 +245,27 @@ impl Socket {
         flushed
     }
 
-    /// Takes in what has come; gives whether anything had.
-    fn poll_read<S: AsyncRead + Unpin>(&mut self, io: &mut S, cx: &mut Context<'_>) -> bool {
-        if !self.input.is_empty() {
-            let event = self.decoder.next(&mut self.input);
-            if !matches!(event, Ok(None)) {
-                self.event(event, cx);
-                return true;
-            }
+    /// Takes the next message out of what has been read; gives whether there was one.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.input.is_empty() {
+            return false;
         }
+        let event = self.decoder.next(&mut self.input);
+        if matches!(event, Ok(None)) {
+            return false;
+        }
+        self.event(event, cx);
+        true
+    }
+
+    /// Reads, and takes in what has come; gives whether anything had.
+    fn poll_read<S: AsyncRead + Unpin>(&mut self, io: &mut S, cx: &mut Context<'_>) -> bool {
         let (came, direct) = match self.decoder.direct() {
             Some((message, room)) => {
                 (tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut message.limit(room)), true)
             }
             None => {
-                self.input.reserve(READ_BYTES);
+                self.room_to_read();
                 (tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut self.input), false)
             }
         };
@@ -254,7 +273,7 @@ impl Socket {
             Poll::Pending => {
                 if self.input.is_empty() {
                     // Nothing is held while nothing comes.
-                    self.input = BytesMut::new();
+                    give_back(std::mem::take(&mut self.input));
                 }
                 false
             }
@@ -274,6 +293,14 @@ impl Socket {
                 true
             }
         }
+    }
+
+    /// The place to read to is the thread's, where there is nothing in it yet.
+    fn room_to_read(&mut self) {
+        if self.input.capacity() == 0 {
+            self.input = SPARE.take();
+        }
+        self.input.reserve(READ_BYTES);
     }
 
     fn event(&mut self, event: Result<Option<Event>, Violation>, cx: &mut Context<'_>) {
@@ -312,26 +339,25 @@ impl Socket {
         }
     }
 
-    /// How long until the clock has to be looked at.
-    fn next_look(&self) -> Duration {
-        let since =
-            |from: Instant, wait: Duration| (from + wait).saturating_duration_since(Instant::now());
+    /// When the clock has to be looked at.
+    fn due(&self) -> Instant {
         if self.gone {
-            return Duration::from_secs(3600);
+            return self.last_seen + NEVER;
         }
         if let Some(closing) = self.closing {
-            return since(closing, self.terms.patience);
+            return closing + self.terms.patience;
         }
-        match self.terms.ping {
-            Ping::Never => Duration::from_secs(3600),
-            Ping::Every { idle, patience } if self.pinged => since(self.last_seen, idle + patience),
-            Ping::Every { idle, .. } => since(self.last_seen, idle),
-        }
+        self.last_seen
+            + match self.terms.ping {
+                Ping::Never => NEVER,
+                Ping::Every { idle, patience } if self.pinged => idle + patience,
+                Ping::Every { idle, .. } => idle,
+            }
     }
 
     /// Does what is due; gives whether something was.
     fn look_at_clock(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.gone || !self.next_look().is_zero() {
+        if self.gone || self.due() > Instant::now() {
             return false;
         }
         match self.terms.ping {

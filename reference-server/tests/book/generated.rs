@@ -175,7 +175,11 @@ fn figures(name: &str) -> Result<String, String> {
     for line in text.trim().lines() {
         let Some((before, picture)) = line.split_once("](").filter(|_| line.starts_with("!["))
         else {
-            out.push_str(line.strip_prefix('#').map_or(line, |_| line));
+            // It stands below a heading of the page.
+            if line.starts_with("## ") {
+                out.push('#');
+            }
+            out.push_str(line);
             out.push('\n');
             continue;
         };
