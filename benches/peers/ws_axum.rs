@@ -4,21 +4,28 @@
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use benches::serve;
 use clap::Parser;
 
+/// As tungstenite beneath it has here: its own 128 KiB are cleared for each read.
+const READ_BYTES: usize = 16 * 1024;
+
 fn main() -> benches::Result<()> {
     serve::run(serve::Arguments::parse(), move |listener| async move {
-        let router = Router::new()
-            .route("/ws", get(async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(echo)));
+        let router = Router::new().route("/ws", get(upgrade));
         let listener = listener.tap_io(|stream| {
             // A stream that refuses it is still served.
             let _ = stream.set_nodelay(true);
         });
         Ok(axum::serve(listener, router).await?)
     })
+}
+
+async fn upgrade(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.read_buffer_size(READ_BYTES).on_upgrade(echo)
 }
 
 async fn echo(mut socket: WebSocket) {

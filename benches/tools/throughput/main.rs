@@ -66,7 +66,7 @@ fn main() -> Result<()> {
         arguments.scenarios.is_empty() || arguments.scenarios.iter().any(|it| it == scenario.name)
     });
     for scenario in chosen {
-        let measured = play(scenario, &contestants, &arguments, pinned)?;
+        let measured = play(scenario, &contestants, &arguments, pinned && !scenario.unpinned)?;
         println!("\n{}\n\n{}", measured.heading, report::table(&measured).render());
         figures.scenarios.insert(scenario.name.to_owned(), measured);
         // After each, so that an interruption costs one only.

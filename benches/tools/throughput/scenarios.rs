@@ -15,6 +15,8 @@ pub(crate) struct Scenario {
     pub(crate) share: Option<f64>,
     /// Only bare hyper and the reference server, where the question is how a cost grows.
     few: bool,
+    /// The server has a thread for each core and shares them with the load, as it would without any settings.
+    pub(crate) unpinned: bool,
 }
 
 const USUAL: Load = Load {
@@ -27,30 +29,37 @@ const USUAL: Load = Load {
 };
 
 const fn route(name: &'static str, route: Route) -> Scenario {
-    Scenario { name, load: Load { route, ..USUAL }, share: None, few: false }
+    Scenario { name, load: Load { route, ..USUAL }, share: None, few: false, unpinned: false }
 }
 
 const fn http2(name: &'static str, connections: usize, pipeline: usize) -> Scenario {
     let load = Load { connections, pipeline, http2: true, ..USUAL };
-    Scenario { name, load, share: None, few: false }
+    Scenario { name, load, share: None, few: false, unpinned: false }
 }
 
 const fn growth(name: &'static str, load: Load) -> Scenario {
-    Scenario { name, load, share: None, few: true }
+    Scenario { name, load, share: None, few: true, unpinned: false }
 }
 
 /// All of them, in the order of the tables.
-pub(crate) const SCENARIOS: [Scenario; 15] = [
+pub(crate) const SCENARIOS: [Scenario; 16] = [
     route("plaintext", Route::Plaintext),
-    Scenario { name: "pipelined", load: Load { pipeline: 16, ..USUAL }, share: None, few: false },
+    Scenario {
+        name: "pipelined",
+        load: Load { pipeline: 16, ..USUAL },
+        share: None,
+        few: false,
+        unpinned: false,
+    },
     route("json", Route::Json),
     route("echo", Route::Echo),
     route("stream", Route::Stream),
     route("large", Route::Large),
     route("fields", Route::Fields),
     http2("http2-4x32", 4, 32),
+    Scenario { unpinned: true, ..http2("http2-4x32-threads", 4, 32) },
     http2("http2-16x1", 16, 1),
-    Scenario { name: "times", load: USUAL, share: Some(0.7), few: false },
+    Scenario { name: "times", load: USUAL, share: Some(0.7), few: false, unpinned: false },
     growth("open-64", Load { idle: 0, ..USUAL }),
     growth("open-1000", Load { idle: 1_000 - 64, ..USUAL }),
     growth("open-10000", Load { idle: 10_000 - 64, ..USUAL }),
@@ -76,6 +85,10 @@ impl Scenario {
         if self.few {
             return core.contains(&contestant.name);
         }
+        // nginx is one process here, and so one thread.
+        if self.unpinned && contestant.name == "nginx" {
+            return false;
+        }
         contestant.routes.contains(&self.load.route)
             && (!self.load.http2 || contestant.http2.is_some())
     }
@@ -95,6 +108,9 @@ impl Scenario {
         };
         if idle > 0 {
             heading += &format!(", {} open", connections + idle);
+        }
+        if self.unpinned {
+            heading += ", a thread for each core";
         }
         if let Some(share) = self.share {
             heading += &format!(", at {:.0} % of bare hyper's highest rate", share * 100.0);

@@ -111,6 +111,11 @@ impl<'a, F: Future<Output = ()>> Stopping<'a, F> {
         Self { stop, seen: Stage::Run, advanced }
     }
 
+    /// Whether there is nothing new: for a task that is woken at the next advance already.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.stop.stage() <= self.seen
+    }
+
     /// Looks, and has the task woken at the next advance; `next` makes the wait for it.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, next: impl Fn(Stage) -> F) -> News {
         let mut news = News::None;

@@ -8,12 +8,13 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::io::IoSlice;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rwgi::{CloseCode, CloseFrame, Closed, Messages, Outgoing, Ping, SessionHalf};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use super::Violation;
@@ -93,18 +94,27 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let mut sleep = pin!(tokio::time::sleep_until(socket.due()));
     let mut armed = false;
+    // Whoever wakes this task for the stop and for the clock: they need not be told again while it is the same.
+    let mut told: Option<Waker> = None;
     let ended = poll_fn(|cx| {
+        let known = told.as_ref().is_some_and(|told| told.will_wake(cx.waker()));
+        if !known {
+            told = Some(cx.waker().clone());
+        }
         if !socket.gone && reset.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ended::Departed);
         }
-        match stopping.poll(cx, |seen| stop.beyond(seen)) {
-            News::Killed => return Poll::Ready(Ended::Killed),
-            News::Draining => {
-                socket.half.stop(cx);
-                socket.close(CloseFrame::new(CloseCode::GOING_AWAY, "the server stops"));
+        if !known || !stopping.is_quiet() {
+            match stopping.poll(cx, |seen| stop.beyond(seen)) {
+                News::Killed => return Poll::Ready(Ended::Killed),
+                News::Draining => {
+                    socket.half.stop(cx);
+                    socket.close(CloseFrame::new(CloseCode::GOING_AWAY, "the server stops"));
+                }
+                News::None => {}
             }
-            News::None => {}
         }
+        let mut listen = !known;
         loop {
             if let Poll::Ready(ended) = socket.turn(io, cx) {
                 return Poll::Ready(ended);
@@ -116,10 +126,20 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
                     continue;
                 }
                 sleep.as_mut().reset(socket.due());
+                listen = true;
+            }
+            if !listen {
+                return Poll::Pending;
             }
             match sleep.as_mut().poll(cx) {
                 Poll::Ready(()) => continue,
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    // Without a budget tokio's waits are put off, and the clock has not been told.
+                    if !has_budget_remaining() {
+                        told = None;
+                    }
+                    return Poll::Pending;
+                }
             }
         }
     })
