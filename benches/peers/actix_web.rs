@@ -5,7 +5,8 @@
 use std::convert::Infallible;
 
 use actix_web::http::header::ContentType;
-use actix_web::web::{self, Bytes, Payload};
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpResponse, HttpServer, Responder};
 use benches::{routes, serve};
 use clap::Parser;
@@ -25,6 +26,12 @@ fn main() -> benches::Result<()> {
                 .route("/large", web::get().to(large))
         })
         .workers(arguments.threads())
+        .on_connect(|stream, _| {
+            if let Some(stream) = stream.downcast_ref::<TcpStream>() {
+                // A stream that refuses it is still served.
+                let _ = stream.set_nodelay(true);
+            }
+        })
         .disable_signals();
         let server = if arguments.http2 {
             server.listen_auto_h2c(listener)?
@@ -45,8 +52,9 @@ async fn json() -> impl Responder {
     web::Json(routes::message())
 }
 
-async fn echo(body: Payload) -> impl Responder {
-    HttpResponse::Ok().content_type(ContentType::plaintext()).streaming(body)
+/// Collected first: streamed back as it comes, it now and then costs the client its connection.
+async fn echo(body: Bytes) -> impl Responder {
+    HttpResponse::Ok().content_type(ContentType::plaintext()).body(body)
 }
 
 async fn stream() -> impl Responder {

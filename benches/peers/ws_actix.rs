@@ -2,6 +2,7 @@
 //!
 //! Rules of this peer: the loop of its documentation; frames may be as large as the load's messages; as many workers as there are threads to be.
 
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Payload};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use actix_ws::Message;
@@ -18,6 +19,12 @@ fn main() -> benches::Result<()> {
     actix_web::rt::System::new().block_on(async move {
         let server = HttpServer::new(|| App::new().route("/ws", web::get().to(echo)))
             .workers(arguments.threads())
+            .on_connect(|stream, _| {
+                if let Some(stream) = stream.downcast_ref::<TcpStream>() {
+                    // A stream that refuses it is still served.
+                    let _ = stream.set_nodelay(true);
+                }
+            })
             .disable_signals()
             .listen(listener)?
             .run();

@@ -110,11 +110,23 @@ fn play(
         pinned,
         rate: load.rate.map(|rate| rate * load.pipeline as f64),
         rounds: Default::default(),
+        failed: Default::default(),
     };
     for number in 1..=arguments.rounds {
         for contestant in &contestants {
-            let round = weigh(contestant, load, duration, pinned)
-                .map_err(|error| format!("{}, {heading}: {error}", contestant.name))?;
+            if measured.failed.contains_key(contestant.name) {
+                continue;
+            }
+            let round = match weigh(contestant, load, duration, pinned) {
+                Ok(round) => round,
+                Err(error) if contestant.name == MEASURE => return Err(error),
+                Err(error) => {
+                    println!("{heading}: {} is out: {error}", contestant.name);
+                    measured.rounds.remove(contestant.name);
+                    measured.failed.insert(contestant.name.to_owned(), error.to_string());
+                    continue;
+                }
+            };
             println!(
                 "{heading}: round {number} of {}: {:<22} {:>9.0} per CPU-second",
                 arguments.rounds, contestant.name, round.per_processor_second

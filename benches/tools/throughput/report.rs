@@ -36,6 +36,9 @@ pub(crate) struct Measured {
     /// Requests per second that were asked for; none where each answer was followed by the next request.
     pub(crate) rate: Option<f64>,
     pub(crate) rounds: BTreeMap<String, Vec<Round>>,
+    /// Who did not answer as it should have, and how.
+    #[serde(default)]
+    pub(crate) failed: BTreeMap<String, String>,
 }
 
 /// What all scenarios have said, each when it was measured last.
@@ -175,6 +178,9 @@ fn markdown(figures: &Figures) -> String {
     );
     for measured in figures.in_order() {
         text += &format!("\n## {}\n\n{}", measured.heading, table(measured).render());
+        for (name, error) in &measured.failed {
+            text += &format!("\n`{name}` is out: {error}.\n");
+        }
         let rounds = measured.rounds.values().map(Vec::len).max().unwrap_or(0);
         text += &format!(
             "\n{rounds} rounds of {} s{}; {}.\n",

@@ -361,7 +361,8 @@ fn session(
         return Err(completion.fail(error));
     }
     let ended = result.is_some();
-    let running = session::Running { future, slot, result, completion, again: false };
+    let running =
+        session::Running { future, slot, result, completion, again: false, in_turn: true };
     let session = begun.carry(running, ended);
     Ok(head.into_response(ResponseBody::session(session)))
 }

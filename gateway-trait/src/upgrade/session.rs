@@ -42,6 +42,8 @@ pub(crate) struct Running {
     pub(crate) completion: Completion,
     /// The application may be able to go on although nothing has woken it.
     pub(crate) again: bool,
+    /// The server's turn has begun and was not ended by parking.
+    pub(crate) in_turn: bool,
 }
 
 /// A session that was begun by the application and has not reached the server.
@@ -89,7 +91,9 @@ impl<K: SessionKind> SessionHalf<K> {
     ///
     /// To be called whenever the task is polled, and again while [`wants_poll`](Self::wants_poll).
     pub fn poll_application(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.link.begin_turn();
+        if !std::mem::replace(&mut self.running.in_turn, true) {
+            self.link.begin_turn();
+        }
         self.running.again = false;
         let Some(future) = &mut self.running.future else { return Poll::Ready(()) };
         let Poll::Ready(result) = poll_application(future, cx) else { return Poll::Pending };
@@ -152,8 +156,10 @@ impl<K: SessionKind> SessionHalf<K> {
 
     /// Ends the server's turn; gives `false` where there is something to send already, and the turn goes on.
     #[must_use = "a turn that was not ended must not wait"]
-    pub fn park(&self, cx: &Context<'_>) -> bool {
-        self.link.park(cx)
+    pub fn park(&mut self, cx: &Context<'_>) -> bool {
+        let parked = self.link.park(cx);
+        self.running.in_turn = !parked;
+        parked
     }
 
     /// The session is over and everything that could be sent was; gives how the application ended.

@@ -167,7 +167,7 @@ impl Socket {
                 self.close(CloseFrame::new(code, ""));
             }
             // What has come is answered in one write.
-            if self.takes_more() && self.poll_input(cx) {
+            if !self.input.is_empty() && self.takes_more() && self.poll_input(cx) {
                 continue;
             }
             let blocked = match self.poll_write(io, cx) {
@@ -267,9 +267,6 @@ impl Socket {
 
     /// Takes the next message out of what has been read; gives whether there was one.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.input.is_empty() {
-            return false;
-        }
         let event = self.decoder.next(&mut self.input);
         if matches!(event, Ok(None)) {
             return false;
