@@ -130,8 +130,8 @@ pub struct Config {
     pub unix_mode: UnixMode,
     /// Whether the threads that serve share one runtime and take work from each other, or each core has one of its own.
     ///
-    /// Shared, as axum and tonic: a request that keeps a thread busy holds up nobody else's. actix-web, ntex: one for each core, which saves
-    /// a little where all requests are alike; the page on performance has both under even and uneven load.
+    /// Shared, as axum and tonic: a request that keeps a thread busy holds up nobody else's. actix-web, ntex: one for each core, which is ahead
+    /// where few connections are busy; the page on performance has both under even and uneven load.
     pub runtime: Runtime,
     /// Whether TCP addresses are shared (`SO_REUSEPORT`) with another server of the same user: one that takes over, or more processes.
     ///
