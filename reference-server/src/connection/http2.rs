@@ -134,15 +134,9 @@ impl Running {
 
     /// Polls the streams that can go on; gives whether any could.
     fn poll(&mut self, state: &Arc<State>, cx: &mut Context<'_>) -> bool {
-        for mut task in self.streams.take() {
-            self.polled.store(true, Relaxed);
-            // Most are answered at once, and need no place among those that wait.
-            if task.as_mut().poll(cx).is_pending() {
-                self.push(task);
-            }
-        }
-        for session in state.take_sessions() {
-            self.push(session);
+        let arrived = self.streams.take();
+        for task in arrived.into_iter().chain(state.take_sessions()) {
+            self.push(task);
         }
         loop {
             while let Poll::Ready(Some(())) = Pin::new(&mut self.tasks).poll_next(cx) {}
