@@ -6,7 +6,6 @@
 use std::net::Ipv6Addr;
 
 use http::header::{COOKIE, HOST, TRANSFER_ENCODING};
-use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use rwgi::BodyLength;
 
@@ -163,19 +162,13 @@ fn is_port(digits: &[u8]) -> bool {
             && std::str::from_utf8(digits).is_ok_and(|text| text.parse::<u16>().is_ok())
 }
 
-/// IP literals, percent-encoded names, and what is none of these.
+/// IP literals, names of other octets than the plain ones, and what is none of these.
 #[cold]
 fn is_unusual_host(value: &[u8]) -> bool {
-    if let Some(literal) = value.strip_prefix(b"[") {
-        return is_literal(literal);
+    match value.strip_prefix(b"[") {
+        Some(literal) => is_literal(literal),
+        None => is_name(value),
     }
-    // User information is part of an authority and not of a host.
-    !value.contains(&b'@')
-        && Authority::try_from(value).is_ok_and(|authority| {
-            let rest = &authority.as_str()[authority.host().len()..];
-            rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| is_port(port.as_bytes()))
-        })
-        || is_encoded_name(value)
 }
 
 /// What follows `[`: an address of IPv6 or of a version to come (RFC 3986, section 3.2.2), the bracket and a port.
@@ -198,8 +191,8 @@ fn is_future_address(address: &[u8]) -> bool {
         && name.iter().all(allowed)
 }
 
-/// A registered name with what RFC 3986 allows in one and `Authority` does not: percent-encoded octets.
-fn is_encoded_name(value: &[u8]) -> bool {
+/// A registered name (RFC 3986, section 3.2.2) and a port. User information is part of an authority and not of a host.
+fn is_name(value: &[u8]) -> bool {
     let (name, port) = match value.iter().rposition(|octet| *octet == b':') {
         Some(colon) => (&value[..colon], &value[colon + 1..]),
         None => (value, &[][..]),
@@ -268,6 +261,7 @@ mod tests {
             ("GET", "/%C3%A9", None),
             ("GET", "/\u{e9}", Some(Refusal::TargetForm)),
             ("GET", "/?\u{e9}", Some(Refusal::TargetForm)),
+            ("GET", "http://b/\u{e9}", Some(Refusal::TargetForm)),
             ("CONNECT", "a:80", Some(Refusal::Connect)),
         ] {
             assert_eq!(judged(method, target, &host), verdict, "{method} {target}");

@@ -249,12 +249,21 @@ mod tests {
             (Refusal::HeadTooLarge, 431),
             (Refusal::Connect, 501),
             (Refusal::Coding, 501),
+            (Refusal::Busy, 503),
             (Refusal::Version, 505),
             (Refusal::Syntax, 400),
         ] {
             assert_eq!(refusal.status(), status, "{refusal}");
         }
+        assert_eq!(Refusal::HostTwice.requirement(), "REQ-HTTP-23");
         assert_eq!(Refusal::HostTwice.to_string(), "there is more than one Host field");
+    }
+
+    #[test]
+    fn a_request_is_named_by_its_method_and_target() {
+        let target = Some(PathAndQuery::from_static("/a?b"));
+        assert_eq!(Label { method: Method::PUT, target }.to_string(), "PUT /a?b");
+        assert_eq!(Label::default().to_string(), "GET");
     }
 
     #[test]
