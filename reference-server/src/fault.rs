@@ -283,6 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_one_line_with_its_requirement() {
+        let (log, _listening) = Log::listen_to_spans();
+        log_refusal(Refusal::HostTwice, &Endpoint::Unknown);
+        let line = log.take("").join("\n");
+        for part in ["request refused: there is more than one Host", "REQ-HTTP-23", "400"] {
+            assert_eq!(line.matches(part).count(), 1, "{part:?} in {line}");
+        }
+    }
+
+    #[test]
     fn a_failure_is_one_line_with_its_causes_at_the_level_of_its_culprit() {
         let cause = Error::server("the disk is full").with_source(io::Error::other("sector 7"));
         let error = Error::application("no page").with_source(cause);
