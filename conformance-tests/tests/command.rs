@@ -126,4 +126,8 @@ fn what_cannot_be_judged_is_no_success() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (code, _, err) = run(&["server", "--url", &url, "--deadline", "0.2"]);
     assert!(code == 3 && err.contains("APPLICATION.md"), "{err}");
+    // Nobody listens at all.
+    drop(listener);
+    let (code, _, err) = run(&["server", "--url", &url]);
+    assert!(code == 3 && err.contains("nobody can be reached"), "{err}");
 }

@@ -131,6 +131,9 @@ pub(super) fn judge(arguments: &Arguments) -> Result<bool, Trouble> {
     let (name, address, authority) = match (&arguments.url, &arguments.command) {
         (Some(url), _) => {
             let (address, authority) = resolve(url)?;
+            TcpStream::connect(address).map_err(|error| {
+                Trouble::Start(format!("nobody can be reached at {authority}: {error}"))
+            })?;
             (url.clone(), address, authority)
         }
         (None, Some(line)) => {
