@@ -1,8 +1,8 @@
 //! The load: many keep-alive connections, each with a fixed number of requests under way, and others that are open and silent.
 //!
 //! Rules of this room: one thread and one poll, so that it can be pinned to a core; a closed loop, or a given rate, where a request's time counts from
-//! the moment at which it should have been sent; a wrong answer ends the measurement. What goes over a connection is in [`crate::http1`] and
-//! [`crate::http2`].
+//! the moment at which it should have been sent; a wrong answer ends the measurement. What goes over a connection is in `http1` and
+//! `http2`.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
