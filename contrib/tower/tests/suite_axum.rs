@@ -46,7 +46,8 @@ const KNOWN_FAILING: [&str; 26] = [
 ];
 
 /// hyper reads on while it answers, the end of sending and a request that it refuses included, and whichever comes first wins.
-const UNDECIDED: [&str; 2] = ["pipe-bad-second", "pipe-half-close"];
+const UNDECIDED: [&str; 4] =
+    ["pipe-bad-second", "pipe-half-close", "cl-half-close-after-content", "cut-second-request"];
 
 struct Axum;
 
