@@ -5,7 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Whether a client may do without a certificate: `required` or `optional`.
+/// Whether a client may do without a certificate: `required` (the default, see [`Config::client_certificate`](crate::Config::client_certificate))
+/// or `optional`. Another word is an error that names both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificate {
     /// No client is served without.
@@ -36,7 +37,8 @@ impl fmt::Display for ClientCertificate {
     }
 }
 
-/// How the threads that serve share the work: `shared` or `per-core`.
+/// How the threads that serve share the work: `shared` (the default, see [`Config::runtime`](crate::Config::runtime)) or `per-core`. Another word is
+/// an error that names both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Runtime {
     /// One runtime, whose threads take work from each other.
@@ -67,7 +69,14 @@ impl fmt::Display for Runtime {
     }
 }
 
-/// Who may connect to a Unix socket, as `chmod` has it: `660`.
+/// Who may connect to a Unix socket, as `chmod` has it: `660`. Read from octal digits, `777` at most; see
+/// [`Config::unix_mode`](crate::Config::unix_mode) for the default.
+///
+/// ```
+/// use rwgi_server::UnixMode;
+/// assert_eq!("660".parse(), Ok(UnixMode(0o660)));
+/// assert!("rw-rw----".parse::<UnixMode>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnixMode(pub u32);
 

@@ -26,19 +26,19 @@ pub struct Config {
     ///
     /// [`DEFAULT_BIND`](crate::DEFAULT_BIND): this machine only, port 8000, as gunicorn, uvicorn and granian.
     pub bind: Vec<String>,
-    /// The request head in bytes, request line and fields together; beyond it 431.
+    /// The request head in bytes, request line and fields together; beyond it 431 (REQ-HTTP-07).
     ///
     /// 32 KiB: between nginx (1 KiB, then 4 × 8 KiB) and HAProxy (16 KiB); large cookies fit. hyper: about 400 KiB.
     pub head_bytes: usize,
-    /// The request target in bytes; beyond it 414.
+    /// The request target in bytes; beyond it 414 (REQ-HTTP-06).
     ///
     /// 16 KiB. nginx: 8 KiB; hyper: 65,534; gunicorn: 4,094 for the whole request line.
     pub target_bytes: usize,
-    /// Fields in the request head; beyond it 431.
+    /// Fields in the request head; beyond it 431 (REQ-HTTP-07).
     ///
     /// 100, where hyper, HAProxy, Envoy and gunicorn agree.
     pub head_fields: usize,
-    /// Request content in bytes, unless the application sets another limit on its input; beyond it 413.
+    /// Request content in bytes, unless the application sets another limit on its input; beyond it 413 (REQ-INPUT-12, REQ-INPUT-13).
     ///
     /// 2 MiB, as axum's extractors; nginx: 1 MiB.
     pub body_bytes: u64,
@@ -65,7 +65,7 @@ pub struct Config {
     ///
     /// 1 h, nginx's `keepalive_time`: a server that joins gets its share of the clients.
     pub connection_age: Option<Duration>,
-    /// From the first byte of a request head to its last; beyond it 408. Total, so that one byte a second does not help.
+    /// From the first byte of a request head to its last; beyond it 408 (REQ-HTTP-16). Total, so that one byte a second does not help.
     ///
     /// 10 s. HAProxy is total as well; nginx: 60 s; actix-web: 5 s; hyper: 30 s where a timer is set.
     pub head_timeout: Duration,
@@ -86,11 +86,11 @@ pub struct Config {
     /// 0: nobody may be asking. Behind a balancer that asks: a little more than its interval times its threshold; Kubernetes' `preStop`
     /// sleeps are this.
     pub announce: Duration,
-    /// How long exchanges may go on after the server was told to stop; what is left is aborted.
+    /// How long exchanges may go on after the server was told to stop (REQ-LIFE-07); what is left is aborted (REQ-LIFE-10).
     ///
     /// 30 s: Kubernetes' period of grace, gunicorn's and actix-web's.
     pub grace: Duration,
-    /// How long a closing connection reads on, so that the client can read its answer.
+    /// How long a closing connection reads on, so that the client can read its answer (REQ-HTTP-50).
     ///
     /// 2 s, as Apache; nginx: 5 s between reads, 30 s in all.
     pub linger: Duration,
@@ -104,7 +104,7 @@ pub struct Config {
     /// None: a server behind a proxy, or at a developer's desk, needs none. What TLS then is stands in the documentation of the server's
     /// `tls` module: 1.3 and 1.2, HTTP/2 and HTTP/1.1 by ALPN, no early data.
     pub certificate: Vec<String>,
-    /// The keys of the certificates, in the same order, in PEM.
+    /// The keys of the certificates, in the same order, in PEM; none by default, as there is no certificate.
     pub key: Vec<String>,
     /// The authorities, in PEM, of whom clients show a certificate; it then stands in the environ's TLS facts.
     ///
@@ -150,11 +150,11 @@ pub struct Config {
     ///
     /// 4,096, which the kernel caps at its `somaxconn`; nginx: 511; tokio: 1,024.
     pub backlog: u32,
-    /// A WebSocket message in bytes, inflated, unless the application accepts with another limit; beyond it 1009.
+    /// A WebSocket message in bytes, inflated, unless the application accepts with another limit; beyond it 1009 (REQ-WS-19).
     ///
     /// 4 MiB. uvicorn and hypercorn: 16 MiB; tungstenite: 64 MiB; ws (Node): 100 MiB.
     pub websocket_message_bytes: usize,
-    /// How long a WebSocket's client may be silent before the server asks whether it is there; zero never asks.
+    /// How long a WebSocket's client may be silent before the server asks whether it is there (REQ-WS-22); zero never asks.
     ///
     /// 20 s, as uvicorn and the Python library `websockets`; shorter than the idle time of most balancers.
     pub websocket_ping: Duration,
@@ -162,11 +162,11 @@ pub struct Config {
     ///
     /// 20 s, as uvicorn and the Python library `websockets`.
     pub websocket_patience: Duration,
-    /// Threads for blocking applications.
+    /// Threads for blocking applications; as many of their calls hold up nobody (REQ-APP-06).
     ///
     /// 512, tokio's own; a WSGI host sets it to what its database stands.
     pub blocking_threads: usize,
-    /// The proxies whose word on client, scheme and host is believed.
+    /// The proxies whose word on client, scheme and host is believed (REQ-ENV-14 to REQ-ENV-16).
     ///
     /// None: whoever connects could say anything. gunicorn and uvicorn believe 127.0.0.1, where any program of the machine may be.
     pub trusted_proxies: TrustedProxies,
@@ -191,7 +191,7 @@ pub struct Config {
     ///
     /// None.
     pub static_folders: StaticFolders,
-    /// Whether a client is shown what failed: causes, backtrace, request id. For a developer's own machine.
+    /// Whether a client is shown what failed: causes, backtrace, request id. For a developer's own machine; REQ-ERR-04 excuses it there only.
     ///
     /// Off: a client learns the status and nothing else.
     pub dev: bool,

@@ -9,7 +9,8 @@ use std::io;
 /// What starting and stopping a server can fail with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a server could not start, or did not stop well.
+/// Why a server could not start, or did not stop well: one message for a person: what is wrong, where, and what would be right. What the system
+/// said is its [`source`](std::error::Error::source), where there is such a thing.
 pub struct Error {
     message: String,
     source: Option<rwgi::BoxError>,

@@ -85,17 +85,34 @@ pub use self::transport::{Socket, TcpSocket, Transport, UnixSocket};
 /// `tracing` of its own.
 ///
 /// # Errors
-/// Settings that are wrong, all at once; as [`Server::serve`].
+/// Settings that are wrong, all at once; a static folder that is not there; as [`run`].
+///
+/// # Panics
+/// Inside of a tokio runtime, for it starts one of its own: [`Server::serve`] is for there.
 pub fn serve<A: Application>(application: A) -> Result<()> {
     let config = command::from_environment()?;
     start_log(&config);
     run(Server::new(StaticFiles::new(application, &config.static_folders)?), &config)
 }
 
-/// Runs a server on a runtime made for it, until SIGTERM or ctrl-c; blocks.
+/// Runs a server on a runtime made for it, until SIGTERM or ctrl-c; blocks. `config` takes the place of what [`Server::config`] has set.
+///
+/// The runtime is dropped without waiting for blocking calls: one that never returns does not keep the process.
+///
+/// ```no_run
+/// use rwgi_server::{Config, Server};
+///
+/// fn main() -> rwgi_server::Result<()> {
+///     let config = Config { bind: vec!["127.0.0.1:0".to_owned()], ..Config::default() };
+///     rwgi_server::run(Server::new(rwgi_server::demo::application()), &config)
+/// }
+/// ```
 ///
 /// # Errors
 /// As [`Server::serve`]; the system refuses threads.
+///
+/// # Panics
+/// Inside of a tokio runtime, for it starts one of its own.
 pub fn run<A: Application>(server: Server<A>, config: &Config) -> Result<()> {
     let mut server = server.config(config.clone());
     // Before there are other threads, which might read the environment while the variables are taken out of it.

@@ -21,7 +21,17 @@ use crate::stop::{Stage, Stop};
 use crate::workers::Workers;
 use crate::{Error, Result, tls};
 
-/// A server that serves.
+/// A server that serves; made by [`Server::start`](crate::Server::start).
+///
+/// ```
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+/// use rwgi_server::{Server, demo};
+/// let running = Server::new(demo::application()).bind("127.0.0.1:0").start().await?;
+/// assert!(running.address().is_some() && running.readiness().is_ready());
+/// running.stop().await
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// Dropping it does not stop the server; [`stop`](Self::stop) does.
 pub struct Running {
@@ -37,7 +47,7 @@ impl Running {
         &self.endpoints
     }
 
-    /// The first IP address and port on which the server listens.
+    /// The first IP address and port on which the server listens; `None` where it only has Unix sockets.
     pub fn address(&self) -> Option<SocketAddr> {
         self.endpoints.iter().find_map(Endpoint::socket_addr)
     }
@@ -65,8 +75,8 @@ impl Running {
         self.observer.reopen_log();
     }
 
-    /// Stops: nothing new is accepted, exchanges under way may end within the period of grace, then the application's
-    /// `shutdown` runs.
+    /// Stops: after [`Config::announce`](crate::Config::announce) nothing new is accepted (REQ-LIFE-06), exchanges under way may end within the
+    /// period of grace (REQ-LIFE-07) and are cancelled after it (REQ-LIFE-10), then the application's `shutdown` runs (REQ-LIFE-11).
     ///
     /// # Errors
     /// Some exchanges outlasted the period of grace and were aborted.
@@ -95,7 +105,7 @@ impl fmt::Debug for Running {
     }
 }
 
-/// Whether a server wants new clients.
+/// Whether a server wants new clients. Cheap to clone; it may outlive its server.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<Stop>);
 

@@ -14,7 +14,31 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::bind::SocketFile;
 use crate::transport::{TcpSocket, Transport, UnixSocket};
 
-/// A source of connections.
+/// A source of connections, for [`Server::start_on`](crate::Server::start_on); tokio's listeners are, and whatever else gives a [`Transport`].
+///
+/// ```
+/// use rwgi::Endpoint;
+/// use tokio::io::DuplexStream;
+/// use tokio::sync::mpsc;
+///
+/// /// Pipes in memory, for tests.
+/// struct Pipes(mpsc::Receiver<DuplexStream>);
+///
+/// impl rwgi_server::Listener for Pipes {
+///     type Stream = DuplexStream;
+///
+///     async fn accept(&mut self) -> DuplexStream {
+///         match self.0.recv().await {
+///             Some(pipe) => pipe,
+///             None => std::future::pending().await,
+///         }
+///     }
+///
+///     fn endpoint(&self) -> Endpoint {
+///         Endpoint::Unknown
+///     }
+/// }
+/// ```
 pub trait Listener: Send + 'static {
     /// What it accepts.
     type Stream: Transport;
@@ -28,11 +52,13 @@ pub trait Listener: Send + 'static {
     fn endpoint(&self) -> Endpoint;
 
     /// Begins to leave; gives how long it has still to accept, so that no client on its way to it is turned away.
+    ///
+    /// Zero unless implemented: only a listener that shares its address has clients on their way to it alone.
     fn leave(&mut self) -> Duration {
         Duration::ZERO
     }
 
-    /// Stops listening; gives the connections that had arrived already.
+    /// Stops listening; gives the connections that had arrived already, which are served. None unless implemented.
     fn close(self) -> Vec<Self::Stream>
     where
         Self: Sized,

@@ -81,7 +81,7 @@ impl<A: Application> Server<A> {
         self
     }
 
-    /// Sets limits and times.
+    /// Sets limits and times, all at once; [`Config::default`] unless it is called.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
@@ -94,8 +94,8 @@ impl<A: Application> Server<A> {
         self
     }
 
-    /// Serves until SIGTERM or ctrl-c, then drains. SIGHUP has certificates and keys read again; SIGUSR1 and SIGHUP open the access log
-    /// anew. A supervisor (systemd) is told that the server is ready, reloads, stops and is alive, where it wants to know
+    /// Serves until SIGTERM or ctrl-c, then drains as [`Running::stop`] does. SIGHUP has certificates and keys read again; SIGUSR1 and SIGHUP open
+    /// the access log anew. A supervisor (systemd) is told that the server is ready, reloads, stops and is alive, where it wants to know
     /// (`NOTIFY_SOCKET`, `WATCHDOG_USEC`).
     ///
     /// # Errors
@@ -139,10 +139,10 @@ impl<A: Application> Server<A> {
         }
     }
 
-    /// Starts to serve and returns.
+    /// Starts to serve and returns: binds, completes the application's `startup` (REQ-LIFE-01), then accepts.
     ///
     /// # Errors
-    /// As [`serve`](Self::serve), before anything was accepted.
+    /// As [`serve`](Self::serve), before anything was accepted (REQ-LIFE-03).
     ///
     /// # Cancel safety
     /// None: an application whose `startup` has begun is not told of the end.

@@ -14,30 +14,33 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Handle;
 
-/// A byte stream between a client and the server.
+/// A byte stream between a client and the server. Every method has a default, so that whatever reads and writes can be served; with the
+/// defaults it has no addresses, and a reset is noticed by reading and writing only.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// The client's end.
+    /// The client's end (REQ-ENV-16).
     fn peer(&self) -> Endpoint {
         Endpoint::Unknown
     }
 
-    /// The server's end.
+    /// The server's end (REQ-ENV-17).
     fn local(&self) -> Endpoint {
         Endpoint::Unknown
     }
 
-    /// What TLS established, where the stream is under TLS.
+    /// What TLS established, where the stream is under TLS (REQ-ENV-18).
     fn tls(&self) -> Option<&TlsInfo> {
         None
     }
 
     /// A future that ends when the client resets the stream, whether or not anybody reads or writes; never, where that
-    /// cannot be seen.
+    /// cannot be seen. By it the application's future is dropped (REQ-EXCH-08).
+    ///
+    /// Cancel safe: dropped, it has taken nothing from the stream.
     fn reset_by_peer(&self) -> impl Future<Output = ()> + Send + 'static {
         std::future::pending()
     }
 
-    /// Makes the coming drop a reset that the client cannot take for an end; does nothing where there is none.
+    /// Makes the coming drop a reset that the client cannot take for an end (REQ-ERR-10); does nothing where there is none.
     fn reset_on_drop(&self) {}
 
     /// Has another runtime watch the stream from now on; one that no runtime watches stays as it is.

@@ -19,7 +19,7 @@ pub use self::cgi_bin::CgiBin;
 /// Serves an application to whoever started the process: as a FastCGI responder where standard input is a listening socket (spawn-fcgi,
 /// a process manager), else as a CGI program for one request.
 ///
-/// The exit code is 0 where all went well.
+/// The exit code is 0 where all went well. See [`fastcgi::run`] and [`program::run`] for what that is.
 ///
 /// ```no_run
 /// use http::StatusCode;
@@ -33,6 +33,9 @@ pub use self::cgi_bin::CgiBin;
 ///     rwgi_cgi::serve(hello)
 /// }
 /// ```
+///
+/// # Panics
+/// Inside of a tokio runtime, for it starts one of its own.
 pub fn serve<A: Application>(application: A) -> ExitCode {
     match fastcgi::Listener::inherited() {
         Ok(Some(listener)) => fastcgi::run(application, listener),

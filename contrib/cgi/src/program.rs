@@ -26,7 +26,8 @@ const BODY_BYTES: u64 = 2 * 1024 * 1024;
 /// The most that is read of the content at once.
 const CHUNK: usize = 16 * 1024;
 
-/// What a CGI program says of its server: one exchange in one process, and none of the capabilities that need a connection.
+/// What a CGI program says of its server: one exchange in one process, none of the capabilities that need a connection, and content up to 2 MiB, as
+/// `rwgi-server` has it.
 pub fn server_info() -> ServerInfo {
     let mut server = ServerInfo::new(concat!("rwgi-cgi/", env!("CARGO_PKG_VERSION")));
     server.capabilities.departure = Departure::OnWrite;
@@ -40,6 +41,9 @@ pub fn server_info() -> ServerInfo {
 /// Answers the one request of this process: its environment variables, standard input and standard output.
 ///
 /// What fails is told on standard error, which web servers keep in their log. The exit code is 0 where the response was whole.
+///
+/// # Panics
+/// Inside of a tokio runtime, for it starts one of its own.
 pub fn run<A: Application>(application: A) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -69,7 +73,31 @@ pub fn run<A: Application>(application: A) -> ExitCode {
     }
 }
 
-/// Answers one request that is told by CGI's variables, between any reader and writer.
+/// Answers one request that is told by CGI's variables, between any reader and writer. The application's `startup` and `shutdown` are the caller's.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use std::sync::Arc;
+/// use http::StatusCode;
+/// use rwgi::{Environ, StartResponse};
+///
+/// let hello = |environ: Environ, start: StartResponse| async move {
+///     start.respond(StatusCode::OK, (), environ.path_info().to_owned())
+/// };
+/// let variables = [
+///     ("REQUEST_METHOD", "GET"),
+///     ("PATH_INFO", "/hello"),
+///     ("SERVER_PROTOCOL", "HTTP/1.0"),
+///     ("SERVER_NAME", "localhost"),
+///     ("SERVER_PORT", "80"),
+/// ];
+/// let variables = variables.map(|(name, value)| (name.into(), value.into()));
+/// let mut output = Vec::new();
+/// rwgi_cgi::program::answer(&Arc::new(hello), variables, tokio::io::empty(), &mut output).await?;
+/// assert!(output.ends_with(b"/hello"));
+/// # Ok::<(), rwgi::Error>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// ```
 ///
 /// # Errors
 /// The response is not whole: the application failed after its head was committed, or nobody reads. A failure before that is answered with

@@ -5,18 +5,18 @@ use std::time::Duration;
 use crate::name::fits;
 use crate::{Error, Result};
 
-/// The limits of a layer; the defaults are those of the specification of Channels.
+/// The limits of a layer; the defaults are those of the specification of Channels; channels_redis has the same times and capacity.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How old a message may become before somebody receives it; 60 seconds.
+    /// How old a message may become before somebody receives it; 60 seconds. What is older is told as a [`Gap`](crate::Gap).
     pub expiry: Duration,
     /// How long a channel stays in a group without being added again; a day, which is longer than a connection should live.
     pub group_expiry: Duration,
-    /// How many messages a channel holds; 100.
+    /// How many messages a channel holds; 100, so that a receiver that does not read costs a bounded amount of memory.
     pub capacity: usize,
     /// How many bytes a message has at most; 1 MiB, which the specification asks a layer to take.
     pub message_bytes: usize,
-    /// Other capacities, for channels whose name fits a pattern: see [`capacity_for`](Self::capacity_for).
+    /// Other capacities, for channels whose name fits a pattern: see [`capacity_for`](Self::capacity_for); none.
     pub capacities: Vec<(String, usize)>,
 }
 
@@ -46,7 +46,7 @@ impl Config {
         self
     }
 
-    /// How many messages this channel holds.
+    /// How many messages this channel holds at most.
     pub fn capacity_of(&self, channel: &str) -> usize {
         let special = self.capacities.iter().find(|(pattern, _)| fits(pattern, channel));
         special.map_or(self.capacity, |(_, capacity)| *capacity)

@@ -8,6 +8,17 @@ use std::time::Duration;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a call to a layer failed.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use rwgi_channels::{ChannelLayer, Config, Error, Memory};
+///
+/// let layer = Memory::new(Config { capacity: 1, ..Config::default() });
+/// layer.send("log", "first".into()).await?;
+/// let full = layer.send("log", "second".into()).await;
+/// assert!(matches!(full, Err(Error::ChannelFull { capacity: 1, .. })));
+/// # Ok::<(), Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

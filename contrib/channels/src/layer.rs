@@ -7,9 +7,10 @@ use crate::Result;
 
 /// Carries messages between the processes and tasks of an application.
 ///
-/// Names are letters, digits, `-`, `_` and `.`, under 100 characters. A channel whose name has a `!` belongs to the process that made it
-/// with [`new_channel`](Self::new_channel) and only that process receives from it; anybody may receive from any other channel, each
-/// message going to one receiver. All methods are cancel safe: a message that was not returned is not lost.
+/// Names are letters, digits, `-`, `_` and `.`, under 100 characters. A channel whose name has a `!` belongs to the process that made it with
+/// [`new_channel`](Self::new_channel) and only that process receives from it; anybody may receive from any other channel, each message going to one
+/// receiver. A call with another name fails with [`Name`](crate::Error::Name). All methods are cancel safe: a message that was not returned is not
+/// lost.
 #[async_trait]
 pub trait ChannelLayer: Send + Sync + 'static {
     /// Puts a message into a channel.
@@ -68,7 +69,7 @@ pub trait ChannelLayer: Send + Sync + 'static {
     /// The layer's server is out of reach.
     async fn group_channels(&self, group: &str) -> Result<Vec<String>>;
 
-    /// Empties the layer, for tests: no message and no group is left. Channels stay open.
+    /// Empties the layer, for tests: no message and no group is left. Channels stay open. Dropped before it is ready, it may have emptied some of it.
     ///
     /// # Errors
     /// The layer's server is out of reach.

@@ -9,7 +9,10 @@ use crate::local::Local;
 use crate::name::{check_channel, check_group, random};
 use crate::{ChannelLayer, Config, Delivery, Error, Received, Result};
 
-/// A channel layer for one process: it needs no server, and no other process hears of it.
+/// A channel layer for one process: it needs no server, and no other process hears of it. The crate's [example](crate) runs on it.
+///
+/// Its default has the limits of [`Config::default`]. A call waits for nothing but [`receive`](ChannelLayer::receive), and none is ever
+/// [`Unavailable`](crate::Error::Unavailable).
 pub struct Memory {
     local: Local,
 }

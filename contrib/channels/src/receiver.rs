@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{ChannelLayer, Received, Result};
 
-/// A channel that only its holder receives from; dropping it closes the channel and leaves its groups.
+/// A channel that only its holder receives from; dropping it closes the channel and leaves its groups. The crate's [example](crate) has one.
 pub struct Receiver {
     layer: Arc<dyn ChannelLayer>,
     name: String,

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, Gap, Received, Result};
 
-/// [`Received`], with the message read.
+/// [`Received`], with the message read; [`decode`] gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TypedReceived<T> {
     /// A message.
@@ -29,7 +29,15 @@ pub enum TypedReceived<T> {
     Gap(Gap),
 }
 
-/// Writes a value as a message.
+/// Writes a value as a message, in JSON.
+///
+/// ```
+/// use rwgi_channels::{Received, TypedReceived, decode, encode};
+///
+/// let message = encode(&("Ada", 3))?;
+/// assert_eq!(decode(Received::Message(message))?, TypedReceived::Message(("Ada".to_owned(), 3)));
+/// # Ok::<(), rwgi_channels::Error>(())
+/// ```
 ///
 /// # Errors
 /// The value has no form in JSON, as a map whose keys are no text.
@@ -37,7 +45,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| Error::Message(error.to_string()))
 }
 
-/// Reads what was received.
+/// Reads what was received; a [`Gap`] stays one.
 ///
 /// # Errors
 /// The message is no JSON, or not of this type.

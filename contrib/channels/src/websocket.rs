@@ -116,12 +116,12 @@ impl GroupSocket {
         self.sender.send(message).await
     }
 
-    /// How the socket was closed; `None` while it is open.
+    /// How the socket was closed (REQ-WS-28); `None` while it is open.
     pub fn closed(&self) -> Option<Closed> {
         self.receiver.closed()
     }
 
-    /// Leaves the groups; the session ends when the application returns what this gives.
+    /// Leaves the groups; the session ends when the application returns what this gives, with 1000 where it is still open (REQ-WS-20).
     pub fn finish(self) -> Finished {
         self.sender.finish()
     }

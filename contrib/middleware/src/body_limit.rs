@@ -41,7 +41,7 @@ pub struct BodyLimit<A> {
 }
 
 impl<A: Application> BodyLimit<A> {
-    /// Puts a limit in bytes around an application.
+    /// Puts a limit in bytes around an application. It has no default: the server's own limit is one already.
     pub fn new(application: A, limit: u64) -> Self {
         Self { inner: Arc::new(application), limit }
     }

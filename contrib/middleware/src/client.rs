@@ -36,7 +36,7 @@ pub struct Client<A> {
 }
 
 impl<A: Application> Client<A> {
-    /// A client of an application, over a connection that can do everything that needs no socket.
+    /// A client of an application, over a connection that can do everything that needs no socket. Nothing is started: see [`startup`](Self::startup).
     pub fn new(application: A) -> Self {
         let server = testing::server_info();
         Self::over(application, Connection { server: Arc::new(server), ..Connection::default() })
@@ -47,20 +47,26 @@ impl<A: Application> Client<A> {
         Self { application: Arc::new(application), connection: Arc::new(connection) }
     }
 
-    /// Starts the application, as a server does before the first request; dropped, it drops the application's `startup`.
+    /// Starts the application, as a server does before the first request.
     ///
     /// # Errors
     /// The application's own.
+    ///
+    /// # Cancel safety
+    /// That of the application's own `startup`, which is dropped with it.
     pub async fn startup(&self) -> Result<()> {
         self.application.startup(&self.connection.server).await
     }
 
-    /// Ends the application, as a server does after the last request; dropped, it drops the application's `shutdown`.
+    /// Ends the application, as a server does after the last request.
+    ///
+    /// # Cancel safety
+    /// That of the application's own `shutdown`, which is dropped with it.
     pub async fn shutdown(&self) {
         self.application.shutdown().await;
     }
 
-    /// A GET request.
+    /// A GET request. A target that is malformed (`/path?query` is right) is an error of [`send`](Request::send).
     pub fn get(&self, target: &str) -> Request<A> {
         self.request(Method::GET, target)
     }
@@ -87,13 +93,13 @@ pub struct Request<A> {
 }
 
 impl<A: Application> Request<A> {
-    /// Adds a field.
+    /// Adds a field, beside those of the same name. One that is malformed is an error of [`send`](Self::send).
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.builder = self.builder.header(name, value);
         self
     }
 
-    /// The content.
+    /// The content; none unless it is called.
     pub fn content(mut self, content: impl Into<Input>) -> Self {
         self.builder = self.builder.input(content);
         self
@@ -165,7 +171,7 @@ impl Response {
         self.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The content.
+    /// The content: all of it, or what came before it was cut (see [`error`](Self::error)).
     pub fn content(&self) -> &Bytes {
         match &self.0 {
             Answer::Given(response) => response.body(),
@@ -178,7 +184,7 @@ impl Response {
         std::str::from_utf8(self.content()).unwrap_or_default()
     }
 
-    /// The fields after the content.
+    /// The fields after the content; `None` where there are none.
     pub fn trailers(&self) -> Option<&HeaderMap> {
         match &self.0 {
             Answer::Given(response) => response.trailers(),

@@ -15,9 +15,9 @@ use crate::{failure, through};
 
 /// Answers the errors of an application, panics included, with pages.
 ///
-/// An error before the head is committed becomes a page with the error's status: HTML, JSON or plain text, as the client
-/// prefers, or what [`render`](Self::render) makes. An error after it cuts the message as ever. The error goes to the log through `tracing`, at
-/// the level that the server would give it.
+/// An error before the head is committed becomes a page with the error's status, and without its message (REQ-ERR-04): HTML, JSON or plain text, as
+/// the client prefers, or what [`render`](Self::render) makes. An error after it cuts the message as ever. The error goes to the log through
+/// `tracing`, at the level that the server would give it.
 ///
 /// Put it inside of what adds fields to responses ([`Cors`](crate::Cors), [`SecurityHeaders`](crate::SecurityHeaders),
 /// [`RequestIds`](crate::RequestIds)): the pages then have those, too.
@@ -49,7 +49,7 @@ impl<A: Application> ErrorPages<A> {
         Self { inner: Arc::new(application), render: None }
     }
 
-    /// Makes the pages in another way: gives the value of Content-Type, and the content.
+    /// Makes the pages in another way: gives the value of Content-Type, and the content. What it takes from the error, the client reads.
     ///
     /// ```
     /// # use bytes::Bytes;

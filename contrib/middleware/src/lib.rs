@@ -1,5 +1,11 @@
 #![doc = include_str!("../README.md")]
 //!
+//! # What holds for each middleware
+//!
+//! `startup` and `shutdown` are passed on (REQ-MID-05), and so are the environ's extensions (REQ-MID-03). A call that is dropped drops the call
+//! of the inner application (REQ-MID-07): each is as cancel safe as what it stands around. An error that it does not answer goes on as it came
+//! (REQ-MID-15), and a body that fails is never made whole (REQ-MID-14).
+//!
 //! The modules are declared in the order in which they build on each other.
 
 mod settings;

@@ -8,6 +8,16 @@ use http::{HeaderName, Method};
 use rwgi::{Application, Environ, Finished, Result, ServerInfo, StartResponse};
 
 /// The method by which a request really came, where it was overridden; in the environ's extensions.
+///
+/// ```
+/// use rwgi_middleware::OriginalMethod;
+///
+/// fn came_by(environ: &rwgi::Environ) -> &http::Method {
+///     environ.extensions().get().map_or(environ.method(), |OriginalMethod(method)| method)
+/// }
+/// # assert_eq!(came_by(&rwgi::Environ::builder().build()?), http::Method::GET);
+/// # Ok::<(), rwgi::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginalMethod(pub Method);
 
@@ -38,7 +48,7 @@ const FIELD: HeaderName = HeaderName::from_static("x-http-method-override");
 const PARAMETER: &str = "_method";
 
 impl<A: Application> MethodOverride<A> {
-    /// Puts the override around an application.
+    /// Puts the override around an application. The names of field and parameter are Rack's, and cannot be set.
     pub fn new(application: A) -> Self {
         Self { inner: Arc::new(application) }
     }

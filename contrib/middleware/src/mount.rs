@@ -12,8 +12,8 @@ use rwgi::{
 
 /// Mounts applications under prefixes.
 ///
-/// A prefix ends where a segment ends: `/shop` takes `/shop` and `/shop/cart`, and not `/shopping`. What nobody takes is 404, unless there is an
-/// application for it ([`otherwise`](Self::otherwise)).
+/// A prefix moves from `path_info` to `script_name` (REQ-MID-02). It ends where a segment ends: `/shop` takes `/shop` and `/shop/cart`, and not
+/// `/shopping`. What nobody takes is 404, unless there is an application for it ([`otherwise`](Self::otherwise)).
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -37,12 +37,13 @@ pub struct UrlMap {
 }
 
 impl UrlMap {
-    /// A map of nothing.
+    /// A map of nothing, which answers 404.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Mounts an application; the prefix is compared with the raw path, and `/` or nothing takes all.
+    /// Mounts an application; the prefix is compared with the raw path, and `/` or nothing takes all. The longest prefix that fits counts; a second
+    /// application under the same one replaces the first.
     #[must_use]
     pub fn mount(mut self, prefix: impl Into<String>, application: impl Application) -> Self {
         let mut prefix = prefix.into();

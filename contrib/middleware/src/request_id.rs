@@ -15,7 +15,7 @@ use rwgi::{Application, Environ, Finished, Result, ServerInfo, StartResponse};
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The name of a request that came through [`RequestIds`].
+    /// The name of a request that came through [`RequestIds`]; `None` of any other.
     pub fn of(environ: &Environ) -> Option<&Self> {
         environ.extensions().get()
     }
@@ -55,7 +55,7 @@ pub struct RequestIds<A> {
 }
 
 impl<A: Application> RequestIds<A> {
-    /// Names the requests of an application.
+    /// Names the requests of an application. A name that a request brings is replaced: anybody can send one.
     pub fn new(application: A) -> Self {
         Self {
             inner: Arc::new(application),

@@ -12,7 +12,7 @@ use rwgi::{
     Application, Environ, Error, Finished, Result, ServerInfo, SharedApplication, StartResponse,
 };
 
-/// Sends a request to the application of its method and path.
+/// Sends a request to the application of its method and path; 404 where no path fits, 405 with Allow where only the method does not.
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -51,7 +51,7 @@ impl Router {
         Self::default()
     }
 
-    /// A route by any method. `{name}` in `path` stands for one segment that is not empty.
+    /// A route by any method. `{name}` in `path` stands for one segment that is not empty. Of several routes that fit the first counts.
     #[must_use]
     pub fn route(mut self, method: Method, path: &str, application: impl Application) -> Self {
         let segments = segments(path)
@@ -68,7 +68,7 @@ impl Router {
         self
     }
 
-    /// A route of GET, which serves HEAD too.
+    /// A route of GET, which serves HEAD too (REQ-APP-07).
     #[must_use]
     pub fn get(self, path: &str, application: impl Application) -> Self {
         self.route(Method::GET, path, application)
@@ -200,7 +200,7 @@ impl PathParameters {
         environ.extensions().get().unwrap_or(&NONE)
     }
 
-    /// The value of a name.
+    /// The value of a name, percent-decoded; `None` where the route has no such name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

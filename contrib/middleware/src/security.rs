@@ -30,8 +30,8 @@ use crate::settings::{Problem, Problems, Settings, Value};
 /// | `SECURE_SSL_HOST` | the request's, which has to be in `ALLOWED_HOSTS` | the host of that redirection |
 /// | `SECURE_REDIRECT_EXEMPT` (patterns, of the path without its first slash) | none | what is not redirected |
 ///
-/// A field that the application set stays as it is. An error that the application does not answer is the server's answer, which has
-/// none of these fields; put [`ErrorPages`](crate::ErrorPages) inside.
+/// The defaults are Django's. A field that the application set stays as it is. An error that the application does not answer is the server's
+/// answer, which has none of these fields; put [`ErrorPages`](crate::ErrorPages) inside.
 ///
 /// ```
 /// # pollster::block_on(async {

@@ -66,14 +66,14 @@ impl Settings {
         Ok(Self { values })
     }
 
-    /// Sets one, replacing what it was.
+    /// Sets one, replacing what it was. A value of the wrong type is told by the middleware that reads it.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.values.insert(name.into(), value.into());
         self
     }
 
-    /// The value of one.
+    /// The value of one; `None` where it is not set, and its default holds.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values.get(name)
     }

@@ -55,13 +55,13 @@ where
     S: Fn(Duration) -> F + Send + Sync + 'static,
     F: Future + Send + 'static,
 {
-    /// Puts a limit on the time until the head of the response.
+    /// Puts a limit on the time until the head of the response. It has no default: how long an application may take only its author knows.
     pub fn new(application: A, time: Duration, sleep: S) -> Self {
         let inner = Arc::new(application);
         Self { inner, time, sleep, status: StatusCode::GATEWAY_TIMEOUT, whole: false }
     }
 
-    /// Another status than 504.
+    /// Another status than 504, which a gateway answers for who is behind it; 503 says that the service itself has no time.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = status;

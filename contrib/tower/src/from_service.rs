@@ -30,6 +30,9 @@ type Extend = Arc<dyn Fn(&Environ, &mut Extensions) + Send + Sync>;
 type Introduce = Arc<dyn Fn(SocketAddr, &mut Extensions) + Send + Sync>;
 
 /// An RWGI application that asks a tower service; made by [`from_service`].
+///
+/// # Cancel safety
+/// A call that is dropped drops the service's future, or the body of its response.
 #[derive(Clone)]
 pub struct FromService<S> {
     service: S,
@@ -90,7 +93,8 @@ pub fn from_router(router: axum::Router) -> FromService<axum::Router> {
 }
 
 impl<S> FromService<S> {
-    /// Limits the content of a request in place of the server's limit; `None` lifts it, for services that limit by themselves.
+    /// Limits the content of a request, in bytes, in place of the server's limit (REQ-INPUT-13), which holds unless this is called; `None` lifts
+    /// it, for services that limit by themselves.
     #[must_use]
     pub fn input_limit(mut self, limit: Option<u64>) -> Self {
         self.input_limit = Some(limit);
@@ -112,7 +116,20 @@ impl<S> FromService<S> {
         self
     }
 
-    /// Puts a value that is made of the environ into each request's extensions.
+    /// Puts a value that is made of the environ into each request's extensions; `None` puts nothing there.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use http::{Request, Response};
+    /// # use rwgi::Input;
+    /// #[derive(Clone)]
+    /// struct Mount(String);
+    ///
+    /// # let service = tower::service_fn(|_: Request<Input>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    /// let application = rwgi_tower::from_service(service)
+    ///     .extension(|environ| Some(Mount(environ.script_name().to_owned())));
+    /// # let _ = application;
+    /// ```
     #[must_use]
     pub fn extension<T: Clone + Send + Sync + 'static>(
         mut self,
@@ -128,7 +145,8 @@ impl<S> FromService<S> {
 
     /// Lets an application live with the server: its `startup` and `shutdown` are called, and nothing else of it.
     ///
-    /// tower has neither. It is told of the capabilities that reach through a service. For an RWGI application inside of the service, and for anything else that has to begin or to end.
+    /// tower has neither (REQ-LIFE-01, REQ-LIFE-11). It is told of the capabilities that reach through a service. For an RWGI application inside of
+    /// the service, and for anything else that has to begin or to end.
     #[must_use]
     pub fn life_of(mut self, application: impl Application) -> Self {
         self.life = Some(SharedApplication::new(application));

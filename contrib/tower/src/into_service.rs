@@ -29,7 +29,7 @@ use crate::{duties, mount};
 /// The most content that an application is given, unless it sets another limit: 2 MiB, as `rwgi-server` and axum's extractors have it.
 const BODY_BYTES: u64 = 2 * 1024 * 1024;
 
-/// A tower service that asks an RWGI application; made by [`into_service`].
+/// A tower service that asks an RWGI application; made by [`into_service`]. Clones share the application; it is always ready.
 pub struct IntoService<A> {
     application: Arc<A>,
     connection: Arc<Connection>,
@@ -43,7 +43,8 @@ pub struct IntoService<A> {
 /// What the application learns of the connection stands in the request's extensions: `Arc<rwgi::Connection>`, which an RWGI server
 /// around it leaves there ([`from_service`](crate::from_service)); with the feature `axum`, `ConnectInfo<SocketAddr>`; and
 /// [`rwgi::Forwarded`] for the word of a trusted proxy, TLS in front included. What axum's `nest` cuts off the path becomes `script_name`
-/// again (feature `axum`).
+/// again (feature `axum`). Content is limited to 2 MiB, as `rwgi-server` and axum's extractors have it; [`server`](IntoService::server) sets another
+/// limit (`limits.body_bytes`). Inside of an RWGI server that one's limit holds.
 ///
 /// Outside of an RWGI server nobody calls [`startup`](IntoService::startup) and [`shutdown`](IntoService::shutdown): call them.
 ///
@@ -104,7 +105,7 @@ impl<A: Application> IntoService<A> {
         self.server(|server| server.endpoints = vec![local])
     }
 
-    /// Runs the application's startup: once, before the first request.
+    /// Runs the application's startup: once, before the first request (REQ-LIFE-01).
     ///
     /// # Errors
     /// The application cannot start, and must not be served.
@@ -115,7 +116,10 @@ impl<A: Application> IntoService<A> {
         self.application.startup(&self.connection.server).await
     }
 
-    /// Runs the application's shutdown: once, after the last response has ended. It is as cancel safe as the application's own.
+    /// Runs the application's shutdown: once, after the last response has ended (REQ-LIFE-11), and not where the startup failed (REQ-LIFE-12).
+    ///
+    /// # Cancel safety
+    /// That of the application's own `shutdown`.
     pub async fn shutdown(&self) {
         self.application.shutdown().await;
     }
@@ -220,7 +224,7 @@ fn length<B: Body>(head: &Parts, body: &B) -> BodyLength {
     }
 }
 
-/// The response to come.
+/// The response to come: never an error, for what fails before the head is answered with its status (REQ-ERR-02).
 ///
 /// # Cancel safety
 /// Dropping it cancels the application.
@@ -279,7 +283,7 @@ impl Future for ResponseFuture {
 
 /// The content of a response: it drives the application, and its drop cancels it.
 ///
-/// An error means that the message has to be cut so that the client can tell, as every HTTP server on hyper does.
+/// An error means that the message has to be cut so that the client can tell (REQ-ERR-07), as every HTTP server on hyper does.
 #[derive(Debug)]
 pub struct ServiceBody {
     inner: ResponseBody,

@@ -70,7 +70,7 @@ impl WsgiApplication {
 }
 
 impl WsgiBuilder {
-    /// How many threads run Python at most.
+    /// How many threads run Python at most; 0 counts as 1.
     ///
     /// 8: with a GIL they only wait together, and a few views that wait for a database leave room for others. gunicorn: 1; waitress: 4;
     /// mod_wsgi: 15.
@@ -80,7 +80,7 @@ impl WsgiBuilder {
         self
     }
 
-    /// How many requests wait for a thread at most; beyond it the answer is 503.
+    /// How many requests wait for a thread at most, 0 counting as 1; beyond it the answer is 503.
     ///
     /// 1,024: some seconds of work for most applications, and longer no client waits. uWSGI: 100 connections, by the kernel's queue.
     #[must_use]
@@ -100,6 +100,8 @@ impl WsgiBuilder {
     }
 
     /// What `wsgi.multiprocess` says: other processes serve the same application.
+    ///
+    /// Not by default: the server is one process, and only who starts several knows of the others.
     #[must_use]
     pub fn multiprocess(mut self, multiprocess: bool) -> Self {
         self.multiprocess = multiprocess;

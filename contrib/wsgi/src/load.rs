@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use crate::traceback::{Traceback, line};
 
-/// Why an application could not be loaded.
+/// Why an application could not be loaded: a message for a person, and the traceback where Python code has failed.
 #[derive(Debug)]
 pub struct LoadError {
     message: String,

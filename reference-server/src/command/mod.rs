@@ -37,6 +37,12 @@ use crate::{Error, Result, Server, StaticFiles};
 ///     rwgi_server::command(hello)
 /// }
 /// ```
+///
+/// What goes wrong is told on standard error. The exit code is 0 where all went well and every exchange ended in time (REQ-LIFE-13), 2 where the
+/// command was called wrongly, which ends the process at once as `--help` does, and 1 for all else.
+///
+/// # Panics
+/// Inside of a tokio runtime, where it has to serve: it starts one of its own.
 pub fn command<A: Application>(application: A) -> ExitCode {
     let matches = line().get_matches();
     let (name, matches) = match matches.subcommand() {
@@ -111,6 +117,17 @@ fn line() -> clap::Command {
 /// Adds the server's options to a command line: for programs with options of their own, a host of another language's applications.
 ///
 /// [`read_options`] reads them.
+///
+/// ```
+/// let line = rwgi_server::with_options(clap::Command::new("host").arg(clap::Arg::new("application")));
+/// let matches = line.try_get_matches_from(["host", "--idle-timeout", "75s", "site:app"])?;
+/// let config = rwgi_server::read_options(&matches, &[])?;
+/// assert_eq!(config.idle_timeout, std::time::Duration::from_secs(75));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Panics
+/// Where debug assertions are on and the program has an option of the same name, as clap says when the line is read.
 #[must_use]
 pub fn with_options(line: clap::Command) -> clap::Command {
     let shared = |arg: Arg| arg.global(true).num_args(1).action(ArgAction::Append);
@@ -140,10 +157,13 @@ pub fn with_options(line: clap::Command) -> clap::Command {
 }
 
 /// Reads the options that [`with_options`] has added, with environment and file; `others` are variables `RWGI_…` that the program reads
-/// itself.
+/// itself. A flag wins over a variable, a variable over the file.
 ///
 /// # Errors
-/// Settings that are wrong, all at once.
+/// Settings that are wrong, all at once; a file that cannot be read.
+///
+/// # Panics
+/// The line has not been through [`with_options`].
 pub fn read_options(matches: &ArgMatches, others: &[&str]) -> Result<Config> {
     let mut sources = sources(matches)?;
     sources.environment.retain(|(name, _)| !others.contains(&name.as_str()));
@@ -310,7 +330,8 @@ fn serve<A: Application>(application: A, settings: &Settings) -> ExitCode {
     }
 }
 
-/// Starts the log as the configuration says; where the program has one already, that one stays.
+/// Starts the log on standard error as [`Config::log`] says; where the program has one already, that one stays. A directive that
+/// is malformed is left out; [`Config::check`] names it.
 pub fn start_log(config: &Config) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&config.log))

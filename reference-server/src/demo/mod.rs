@@ -38,6 +38,11 @@ use self::examples::Example;
 /// | `/socket/download` | a WebSocket that sends `?bytes=8388608` and tells how far it is |
 /// | `/error/before`, `/error/after` | a failure before the head has left, and after |
 /// | `/documentation` | the contract on one page, and below it the documents of the repository |
+///
+/// ```no_run
+/// rwgi_server::serve(rwgi_server::demo::application())?;
+/// # Ok::<(), rwgi_server::Error>(())
+/// ```
 pub fn application() -> impl Application {
     Demo::new()
 }

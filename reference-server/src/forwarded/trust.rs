@@ -9,7 +9,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use rwgi::Endpoint;
 
-/// The proxies whose word is believed: networks, addresses, and `unix` for whoever connects over a Unix socket.
+/// The proxies whose word is believed (REQ-ENV-14 to REQ-ENV-16): networks, addresses, and `unix` for whoever connects over a Unix socket.
+/// The default is nobody, for whoever is believed can choose every client's address; `off` says so, too.
 ///
 /// ```
 /// use rwgi_server::TrustedProxies;
@@ -86,7 +87,10 @@ impl fmt::Display for TrustedProxies {
     }
 }
 
-/// The fields that the trusted proxies write; no other is looked at.
+/// The fields that the trusted proxies write; no other is looked at: `forwarded` (RFC 7239), or `x-forwarded-for` and with it `x-forwarded-proto`,
+/// `x-forwarded-host`, `x-forwarded-port`. See [`Config::forwarded_fields`](crate::Config::forwarded_fields) for the default and its reason.
+///
+/// Both kinds at once are an error, for the one that the proxy does not write is the client's.
 ///
 /// ```
 /// use rwgi_server::ForwardedFields;

@@ -12,6 +12,16 @@ use http::HeaderMap;
 /// The name of an exchange: 16 hexadecimal digits, or what a trusted proxy called it in `X-Request-Id`.
 ///
 /// A server that logs accesses or traces puts it into the environ's extensions.
+///
+/// ```
+/// use rwgi_server::RequestId;
+///
+/// fn name(environ: &rwgi::Environ) -> Option<String> {
+///     environ.extensions().get::<RequestId>().map(RequestId::to_string)
+/// }
+/// assert_eq!(name(&rwgi::Environ::builder().build()?), None);
+/// # Ok::<(), rwgi::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(Name);
 

@@ -6,7 +6,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Folders of files that are served beside the application, each under a prefix.
+/// Folders of files that are served beside the application, each under a prefix: `/prefix=folder`, parted by commas. The default is none, which is
+/// also written `off`. A relative folder is looked for where the server starts; whether it is there is looked at by
+/// [`StaticFiles::new`](crate::StaticFiles::new).
 ///
 /// ```
 /// use rwgi_server::StaticFolders;

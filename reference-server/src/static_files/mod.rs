@@ -22,6 +22,9 @@ use crate::{Error, Result};
 
 /// An application with folders of files beside it.
 ///
+/// What is below a prefix is answered from its folder, with 404 where there is no such file, and never by the application. Nothing is served whose
+/// name begins with a dot, but for `.well-known`, and nothing that lies outside of the folder. Needs a tokio runtime.
+///
 /// ```
 /// use rwgi_server::{StaticFiles, StaticFolders};
 /// let folders: StaticFolders = "/static=.".parse()?;

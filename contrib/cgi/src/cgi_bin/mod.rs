@@ -35,7 +35,10 @@ const ERROR_LINE: u64 = 4 * 1024;
 /// An application that runs the CGI programs of a folder.
 ///
 /// The first segments of `path_info` that lead to an executable file name the program; they become `SCRIPT_NAME`, and the rest is
-/// `PATH_INFO`. Needs a tokio runtime.
+/// `PATH_INFO`. Needs a tokio runtime. No field of a request becomes `HTTP_PROXY` (REQ-ENV-24).
+///
+/// # Cancel safety
+/// A call that is dropped kills the program, and what it started.
 ///
 /// ```no_run
 /// # fn main() -> rwgi::Result<()> {
@@ -72,7 +75,7 @@ impl CgiBin {
         })
     }
 
-    /// Gives every program one more variable; `PATH` is there without.
+    /// Gives every program one more variable; `PATH` is there without, and nothing else of this process's environment.
     #[must_use]
     pub fn variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.variables.push((name.into(), value.into()));
@@ -95,7 +98,7 @@ impl CgiBin {
         self
     }
 
-    /// How many programs run at once: 64 unless told otherwise; beyond it the answer is 503.
+    /// How many programs run at once, at least 1: 64 unless told otherwise, which a small machine has the memory for; beyond it the answer is 503.
     #[must_use]
     pub fn programs(mut self, most: usize) -> Self {
         self.room = Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS));

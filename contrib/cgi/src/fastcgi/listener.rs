@@ -16,7 +16,7 @@ use socket2::Socket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// A listening socket.
+/// A listening socket, TCP or Unix; tokio's own become one by `From`.
 #[derive(Debug)]
 pub struct Listener(Kind);
 
@@ -27,7 +27,7 @@ enum Kind {
 }
 
 impl Listener {
-    /// Listens on `host:port`, or on `unix:/path`.
+    /// Listens on `host:port`, or on `unix:/path`; the file of a Unix socket that nobody serves any more is replaced.
     ///
     /// # Errors
     /// The address cannot be listened on.

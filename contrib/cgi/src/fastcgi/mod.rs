@@ -52,7 +52,8 @@ impl<A: Application> FastCgi<A> {
         Self { application, server }
     }
 
-    /// Says more, or less, of what the web server in front can do, and changes the limit on content.
+    /// Says more, or less, of what the web server in front can do, and changes the limit on content (`limits.body_bytes`): 2 MiB by default, as
+    /// `rwgi-server` and axum's extractors have it; nginx's own is 1 MiB.
     ///
     /// By default the responder declares what the protocol can carry: `full-duplex` and `departure-on-write`. A web server that collects
     /// a request before it hands it on (nginx does unless `fastcgi_request_buffering` is off) is not full duplex.
@@ -62,7 +63,8 @@ impl<A: Application> FastCgi<A> {
         self
     }
 
-    /// Serves until SIGTERM or ctrl-c, then lets what is under way end within 30 s.
+    /// Serves until SIGTERM or ctrl-c, then lets what is under way end within 30 s, as `rwgi-server` does (REQ-LIFE-07); what does not is cut
+    /// (REQ-LIFE-10).
     ///
     /// # Errors
     /// A failed startup; exchanges that outlasted the period.
@@ -87,10 +89,10 @@ impl<A: Application> FastCgi<A> {
         }
     }
 
-    /// Starts to serve and returns.
+    /// Starts to serve and returns: the application's `startup` is complete before anything is accepted (REQ-LIFE-01).
     ///
     /// # Errors
-    /// A failed startup.
+    /// A failed startup (REQ-LIFE-03).
     ///
     /// # Cancel safety
     /// None: an application whose `startup` has begun is not told of the end.
@@ -165,8 +167,8 @@ impl<A: Application> Running<A> {
         &self.endpoint
     }
 
-    /// Stops: nothing new is accepted, what is under way may end within `grace`, then the application's `shutdown` runs. Gives whether
-    /// all ended in time; what did not was cut.
+    /// Stops: nothing new is accepted (REQ-LIFE-06), what is under way may end within `grace`, then the application's `shutdown` runs
+    /// (REQ-LIFE-11). Gives whether all ended in time; what did not was cut.
     ///
     /// # Cancel safety
     /// None: dropped, nothing new is accepted, and neither the end of the grace nor `shutdown` comes.
@@ -193,6 +195,11 @@ impl<A> fmt::Debug for Running<A> {
 }
 
 /// Serves on an inherited socket, on a runtime made for it, until SIGTERM or ctrl-c; blocks.
+///
+/// What fails is told on standard error. The exit code is 0 where every exchange ended in time (REQ-LIFE-13).
+///
+/// # Panics
+/// Inside of a tokio runtime, for it starts one of its own.
 pub fn run<A: Application>(application: A, socket: Inherited) -> ExitCode {
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

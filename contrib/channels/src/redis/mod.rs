@@ -29,14 +29,15 @@ use crate::local::Local;
 use crate::name::random;
 use crate::{Config, Error, Result};
 
-/// How the layer reaches Redis.
+/// How the layer reaches Redis; [`new`](Self::new) has all defaults but the server.
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
     /// The servers; names are spread over them by consistent hashing, so that one more moves few.
     pub servers: Vec<Server>,
-    /// The limits.
+    /// The limits: [`Config::default`].
     pub limits: Config,
-    /// What every key and channel in Redis begins with, so that layers can share a server; `rwgi:`.
+    /// What every key and channel in Redis begins with, so that layers can share a server; `rwgi:`, which no other
+    /// program is likely to use. channels_redis: `asgi`.
     pub prefix: String,
     /// How long a call waits for Redis, and a sender for the count of another process; 2 seconds, far longer than a healthy server takes.
     pub timeout: Duration,
@@ -44,7 +45,8 @@ pub struct RedisConfig {
     pub lease: Duration,
     /// The longest pause between two attempts to reach a server; 5 seconds. The first comes at once, the next after 50 ms, then twice that.
     pub retry_at_most: Duration,
-    /// Messages are sealed with the first key and opened with any, so that keys can be changed; without a key they are not sealed.
+    /// Messages are sealed with the first key and opened with any, so that keys can be changed; without a key, as by default and in channels_redis,
+    /// they are not sealed: who can reach the server is trusted then.
     pub keys: Vec<Key>,
 }
 
@@ -64,6 +66,16 @@ impl RedisConfig {
 }
 
 /// A channel layer over Redis, for many processes. Dropping it ends its connections; its members are gone at once.
+///
+/// ```no_run
+/// # async fn run() -> rwgi_channels::Result<()> {
+/// use std::sync::Arc;
+/// use rwgi_channels::{ChannelLayer, Redis, RedisConfig};
+///
+/// let layer: Arc<dyn ChannelLayer> = Arc::new(Redis::connect(RedisConfig::new("redis://127.0.0.1:6379/0")).await?);
+/// layer.group_send("room", "hello".into()).await?;
+/// # Ok(()) }
+/// ```
 pub struct Redis {
     shared: Arc<Shared>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -104,7 +116,10 @@ impl Redis {
     /// Connects to every server. Cancel safe: dropped before it is ready, its connections end.
     ///
     /// # Errors
-    /// The configuration cannot be used, or a server cannot be reached within the configured time.
+    /// The configuration cannot be used, or a server cannot be reached within [`RedisConfig::timeout`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and I/O enabled.
     pub async fn connect(config: RedisConfig) -> Result<Self> {
         let layer = Self::start(config)?;
         for shard in 0..layer.shared.shards.len() {
@@ -113,10 +128,13 @@ impl Redis {
         Ok(layer)
     }
 
-    /// The same without waiting: calls fail as unavailable until the servers can be reached. To be called inside of tokio's runtime.
+    /// The same without waiting: calls fail as unavailable until the servers can be reached.
     ///
     /// # Errors
-    /// The configuration cannot be used.
+    /// The configuration cannot be used, or the system gives no random number for the name of this process.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and I/O enabled.
     pub fn start(config: RedisConfig) -> Result<Self> {
         if config.servers.is_empty() {
             return Err(Error::Configuration("there is no server".to_owned()));

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
-/// A secret that messages are sealed with. To change it, put the new one first and leave the old one behind it until every process has both.
+/// A secret that messages are sealed with (XChaCha20-Poly1305). To change it, put the new one first and leave the old one behind it until every
+/// process has both.
 #[derive(Clone)]
 pub struct Key([u8; 32]);
 
@@ -20,7 +21,7 @@ impl Key {
         Self(octets)
     }
 
-    /// A key made of a long secret, such as the application's own.
+    /// A key made of a long secret, such as the application's own: it is hashed once and not stretched, so a password is too short.
     pub fn from_secret(secret: &str) -> Self {
         let mut digest = Sha256::new();
         digest.update(b"rwgi-channels\0");

@@ -48,7 +48,8 @@ pub struct ConditionalGet<A> {
 }
 
 impl<A: Application> ConditionalGet<A> {
-    /// Puts it around an application; content up to 1 MiB gets an ETag.
+    /// Puts it around an application; content up to 1 MiB gets an ETag, which holds the thread for milliseconds and no longer. Django's
+    /// `ConditionalGetMiddleware` hashes whatever is no stream.
     pub fn new(application: A) -> Self {
         Self { inner: Arc::new(application), hashed: Some(1024 * 1024) }
     }

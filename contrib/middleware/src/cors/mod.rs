@@ -44,7 +44,8 @@ pub const DEFAULT_ALLOW_METHODS: [&str; 6] = ["DELETE", "GET", "OPTIONS", "PATCH
 /// | `CORS_ALLOW_CREDENTIALS` | bool | false |
 /// | `CORS_ALLOW_PRIVATE_NETWORK` | bool | false |
 ///
-/// A newer name wins over its alias. Every response of an enabled path has `Vary: origin`. A preflight (OPTIONS with
+/// The defaults are those of django-cors-headers, which grant no origin anything. A newer name wins over its alias. Every response of an enabled
+/// path has `Vary: origin`. A preflight (OPTIONS with
 /// `Access-Control-Request-Method`) is answered here, 200 and empty; every other OPTIONS reaches the application.
 ///
 /// Put it outermost: what stands outside of it answers without its fields. Where an allowed origin asks and the application
@@ -75,7 +76,7 @@ pub struct Cors<A> {
 
 type Callback = Box<dyn for<'a> Fn(&'a Environ) -> Verdict<'a> + Send + Sync>;
 
-/// What a callback of [`Cors::allow_when_async`] gives.
+/// What a callback of [`Cors::allow_when_async`] gives: a future of whether the request is allowed. It is dropped with the call.
 pub type Verdict<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 impl<A: Application> Cors<A> {

@@ -55,7 +55,7 @@ pub struct Jsonp<A> {
 const ONE_PIECE: usize = 64 * 1024;
 
 impl<A: Application> Jsonp<A> {
-    /// Puts JSONP around an application; the query's `callback` names the function.
+    /// Puts JSONP around an application; the query's `callback` names the function, as jQuery and most services have it.
     pub fn new(application: A) -> Self {
         Self { inner: Arc::new(application), parameter: Cow::Borrowed("callback") }
     }

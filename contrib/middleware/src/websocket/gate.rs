@@ -42,7 +42,7 @@ impl<A: Application> WebSocketGate<A> {
         Self { inner: Arc::new(application), websockets: true, plain }
     }
 
-    /// With 400 in place of 426, as dwebsocket has it.
+    /// With 400 in place of 426, as dwebsocket has it. RFC 9110, section 15.5.22, has 426, and so has the default.
     #[must_use]
     pub fn compatible(mut self) -> Self {
         self.plain = self.plain.map(|_| StatusCode::BAD_REQUEST);

@@ -82,7 +82,8 @@ impl BlockingWebSocket {
         Self::accept(start_response, acceptance)
     }
 
-    /// The next message; blocks until one comes. `None` once the socket is closed, or where `timeout` passes first.
+    /// The next message; blocks until one comes. `None` once the socket is closed, or where `timeout` passes first; `wait(None)` has no limit but the
+    /// server's Ping (REQ-WS-22).
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Option<Message> {
         let mut receiver = lock(&self.receiver);
         block(timeout.into(), |cx| receiver.poll_recv(cx))?.ok()
@@ -129,7 +130,7 @@ impl BlockingWebSocket {
         lock(&self.sender).closed().is_some()
     }
 
-    /// How it was closed.
+    /// How it was closed (REQ-WS-28); `None` while it is open.
     pub fn closed(&self) -> Option<Closed> {
         lock(&self.sender).closed()
     }
@@ -149,7 +150,7 @@ impl BlockingWebSocket {
         Ok(self.finish())
     }
 
-    /// What the application returns: the server closes what is open then, with 1000.
+    /// What the application returns: the server closes what is open then, with 1000 (REQ-WS-20).
     pub fn finish(self) -> Finished {
         self.sender.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
     }
