@@ -23,6 +23,11 @@ use rwgi::protocol::{Event, Phase};
 pub use self::drawing::svg;
 
 /// Every step that the table has: a phase, an event, and the phase after it.
+///
+/// ```
+/// use rwgi::protocol::{Event, Phase};
+/// assert!(rwgi_conformance::oracle::steps().any(|step| step == (Phase::Waiting, Event::Start, Phase::Started)));
+/// ```
 pub fn steps() -> impl Iterator<Item = (Phase, Event, Phase)> {
     Phase::ALL.into_iter().flat_map(|phase| {
         Event::ALL
@@ -36,7 +41,7 @@ pub fn run(events: &[Event]) -> Option<Phase> {
     events.iter().try_fold(Phase::Waiting, |phase, event| phase.after(*event))
 }
 
-/// Every way from the beginning to an end in at most `most` events.
+/// Every way from the beginning to an end in at most `most` events, the shortest first; their number grows fast with `most`.
 ///
 /// ```
 /// use rwgi::protocol::Event;

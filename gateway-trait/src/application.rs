@@ -14,7 +14,8 @@ use crate::{Environ, Finished, Result, ServerInfo, StartResponse};
 
 /// A web application: called once for each request.
 ///
-/// Every `async fn(Environ, StartResponse) -> Result<Finished>` is one, and so is every closure of that shape.
+/// Every `async fn(Environ, StartResponse) -> Result<Finished>` is one, and so is every closure of that shape. Calls of it can be under
+/// way at the same time, from any thread (REQ-APP-01).
 ///
 /// # Cancel safety
 /// The future of a call can be dropped at any await (REQ-APP-04). What must survive belongs into a task of its own; what must be undone
@@ -43,23 +44,37 @@ use crate::{Environ, Finished, Result, ServerInfo, StartResponse};
 pub trait Application: Send + Sync + 'static {
     /// Answers one request.
     ///
-    /// The response ends when the future returns. An `Err` becomes an error response while nothing is committed, and
-    /// aborts the message afterwards.
+    /// The response ends when the future returns, and what it returns is the [`Finished`] of this very exchange (REQ-APP-02). It should not
+    /// block the thread that polls it (REQ-APP-05): see [`Blocking`](crate::Blocking).
+    ///
+    /// # Errors
+    /// An `Err` becomes an error response while nothing is committed (REQ-ERR-02), and aborts the message afterwards (REQ-ERR-07).
+    ///
+    /// # Panics
+    /// It must not (REQ-APP-03). A panic is caught, and is the application's fault: 500 before the commit (REQ-ERR-05), an abort after it
+    /// (REQ-ERR-08).
+    ///
+    /// # Cancel safety
+    /// As the trait says: the future can be dropped at any await.
     fn call(
         &self,
         environ: Environ,
         start_response: StartResponse,
     ) -> impl Future<Output = Result<Finished>> + Send;
 
-    /// Runs once before the server accepts anything; an error stops the server (REQ-LIFE-03).
+    /// Runs once, to its end, before the first call (REQ-LIFE-01, REQ-LIFE-02).
     ///
-    /// The default does not care, and that is no failure.
+    /// The default does nothing and succeeds.
+    ///
+    /// # Errors
+    /// An error, as a panic, stops the server before it accepts anything (REQ-LIFE-03); [`shutdown`](Self::shutdown) is not called then
+    /// (REQ-LIFE-12).
     fn startup(&self, server: &ServerInfo) -> impl Future<Output = Result<()>> + Send {
         let _ = server;
         async { Ok(()) }
     }
 
-    /// Runs once after the last exchange has ended.
+    /// Runs once after the last exchange has ended (REQ-LIFE-11); the default does nothing.
     fn shutdown(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -104,7 +119,7 @@ impl<A: Application> Application for Arc<A> {
 /// Use it through [`SharedApplication`] where the type of an application must not show: a table of mounts, a plugin.
 #[async_trait]
 pub trait DynApplication: Send + Sync + 'static {
-    /// [`Application::call`].
+    /// [`Application::call`], its future boxed; errors and cancel safety are as there.
     fn call_dyn(
         &self,
         environ: Environ,
@@ -112,6 +127,9 @@ pub trait DynApplication: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Result<Finished>> + Send + '_>>;
 
     /// [`Application::startup`].
+    ///
+    /// # Errors
+    /// As there.
     async fn startup_dyn(&self, server: &ServerInfo) -> Result<()>;
 
     /// [`Application::shutdown`].
@@ -155,7 +173,7 @@ impl<A: Application> DynApplication for A {
 pub struct SharedApplication(Arc<dyn DynApplication>);
 
 impl SharedApplication {
-    /// Hides the type of an application.
+    /// Hides the type of an application, at the cost of one allocation for each call.
     pub fn new(application: impl DynApplication) -> Self {
         Self(Arc::new(application))
     }

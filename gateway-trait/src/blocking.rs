@@ -39,16 +39,19 @@ use crate::{
 /// # is_application(Blocking::new(upper));
 /// ```
 pub trait BlockingApplication: Send + Sync + 'static {
-    /// Answers one request, on a thread that may block.
+    /// Answers one request, on a thread that may block. It is not interrupted: see [`Blocking`] for what it hears of a departure.
     ///
     /// # Errors
     /// As for [`Application::call`].
+    ///
+    /// # Panics
+    /// It must not (REQ-APP-03); a panic is caught and answered as one of [`Application::call`].
     fn call(&self, environ: Environ, start_response: BlockingStartResponse) -> Result<Finished>;
 
     /// As [`Application::startup`]; it may block.
     ///
     /// # Errors
-    /// An error stops the server before it accepts anything.
+    /// An error stops the server before it accepts anything (REQ-LIFE-03).
     fn startup(&self, server: &ServerInfo) -> Result<()> {
         let _ = server;
         Ok(())
@@ -69,8 +72,11 @@ where
 
 /// Hosts a [`BlockingApplication`] as an [`Application`].
 ///
-/// Calls run on the server's [`BlockingExecutor`](crate::BlockingExecutor), or on a thread of their own where it has none. When the client
-/// leaves, the call is not interrupted: its next read or write fails.
+/// Calls run on the server's [`BlockingExecutor`](crate::BlockingExecutor), or on a thread of their own where it has none, so that none
+/// holds up another exchange (REQ-APP-06). Where neither is to be had the answer is 503.
+///
+/// # Cancel safety
+/// When the client leaves, the call is not interrupted: its next read or write fails.
 pub struct Blocking<A> {
     application: Arc<A>,
 }
@@ -250,7 +256,9 @@ impl BlockingStartResponse {
 /// [`BodyWriter`] for blocking applications; also a [`std::io::Write`].
 ///
 /// Each call of `write` is one piece of content, which the server takes by itself; so is each `write!`. Many small ones are better
-/// gathered by a [`std::io::BufWriter`].
+/// gathered by a [`std::io::BufWriter`]. Dropping it before [`finish`](Self::finish) aborts the response (REQ-BODY-16).
+///
+/// It can block until the server polls the exchange, so it is not for the thread that does.
 #[derive(Debug)]
 #[must_use = "dropping a writer unfinished aborts the response"]
 pub struct BlockingBodyWriter {
@@ -327,6 +335,8 @@ impl Write for BlockingBodyWriter {
 
 /// [`Input`] for blocking applications: WSGI's `wsgi.input`, as [`Read`] and [`BufRead`].
 ///
+/// What [`Input::chunk`] fails with is inside the [`io::Error`]; `?` in an application brings it back with its culprit and status.
+///
 /// ```
 /// use rwgi::{BlockingInput, Input};
 /// use std::io::BufRead;
@@ -347,7 +357,7 @@ impl From<Input> for BlockingInput {
 }
 
 impl BlockingInput {
-    /// [`Input::trailers`].
+    /// [`Input::trailers`]; blocks until the content has ended.
     ///
     /// # Errors
     /// As there.

@@ -11,6 +11,13 @@ use std::sync::Arc;
 use crate::ServerInfo;
 
 /// One end of a connection.
+///
+/// ```
+/// use rwgi::Endpoint;
+/// let end = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 8080)));
+/// assert_eq!(end.to_string(), "127.0.0.1:8080");
+/// assert_eq!(Endpoint::Unix(Some("/run/app".into())).to_string(), "unix:/run/app");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -97,7 +104,7 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// What TLS established about a connection.
+/// What TLS established about a connection; `None` is what the server was not told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
@@ -123,18 +130,18 @@ pub struct TlsInfo {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
-    /// Who connected.
+    /// Who connected; [`Environ::peer`](crate::Environ::peer) is who is meant.
     pub peer: Endpoint,
-    /// Where they arrived.
+    /// Where they arrived (REQ-ENV-17).
     pub local: Endpoint,
-    /// TLS, if the connection has it.
+    /// TLS, if the connection has it (REQ-ENV-18).
     pub tls: Option<TlsInfo>,
     /// The server that accepted it.
     pub server: Arc<ServerInfo>,
 }
 
 impl Connection {
-    /// `https` where the connection is under TLS.
+    /// `https` where the connection is under TLS; [`Environ::scheme`](crate::Environ::scheme) hears a trusted proxy, too.
     pub fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::Https } else { Scheme::Http }
     }

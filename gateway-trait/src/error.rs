@@ -41,6 +41,7 @@ impl fmt::Display for Fault {
 /// An error of the contract: a culprit, a message for the log, and where known a status, a requirement and a cause.
 ///
 /// Any [`std::error::Error`] becomes one through `?`, as a fault of the application that answers 500 (REQ-ERR-01).
+/// Message and cause never reach the client (REQ-ERR-04).
 /// It is one pointer wide. It does not implement [`std::error::Error`] itself (that would forbid the conversion);
 /// use `BoxError::from(error)` where that trait is asked for.
 ///
@@ -110,7 +111,8 @@ impl Error {
         Self::new(Fault::Server, message)
     }
 
-    /// A capability that this server does not have, named; answered 501.
+    /// A capability that this server does not have, by its name in [`Capabilities::names`](crate::Capabilities::names); answered 501
+    /// (REQ-CAP-01).
     #[track_caller]
     pub fn unsupported(capability: &'static str) -> Self {
         Self::server(format!("this server has no capability `{capability}`"))
@@ -118,14 +120,14 @@ impl Error {
             .with_requirement("REQ-CAP-01")
     }
 
-    /// Suggests the status of the answer, should nothing have been sent yet.
+    /// Suggests the status of the answer, should nothing have been sent yet: 400 to 599, as [`status`](Self::status) says (REQ-ERR-02).
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.inner.status = Some(status);
         self
     }
 
-    /// Names the requirement that was broken, for the log.
+    /// Names the requirement that was broken, for the log (REQ-ERR-15).
     #[must_use]
     pub fn with_requirement(mut self, id: &'static str) -> Self {
         self.inner.requirement = Some(id);

@@ -27,7 +27,7 @@ pub trait IntoFields {
     /// Adds the fields to a head, one checked [`ResponseHead::append`] each.
     ///
     /// # Errors
-    /// A name or value that is malformed, or a field that only the server may set.
+    /// A name or value that is malformed (REQ-RESP-06), or a field that only the server may set (REQ-RESP-08).
     fn append_to(self, head: &mut ResponseHead) -> Result<()>;
 
     /// How many fields there are, as far as is known: room to reserve.
@@ -115,10 +115,10 @@ where
 
 /// A field value, or what becomes one.
 pub trait IntoValue {
-    /// The value, checked: no CR, LF or NUL.
+    /// The value, checked: no CR, LF or NUL, and no other control octet but the tab.
     ///
     /// # Errors
-    /// The text holds an octet that a field value cannot carry.
+    /// The text holds an octet that a field value cannot carry (REQ-RESP-06).
     fn into_value(self) -> Result<HeaderValue>;
 }
 
@@ -139,7 +139,8 @@ where
     }
 }
 
-/// The fields that belong to the connection: an application can never set them.
+/// The fields that belong to the connection: an application can never set them (REQ-RESP-07), and a head that does is refused
+/// (REQ-RESP-08). In lower case.
 ///
 /// ```
 /// assert!(rwgi::CONNECTION_FIELDS.contains(&"transfer-encoding"));
@@ -154,7 +155,13 @@ pub const CONNECTION_FIELDS: [&str; 7] = [
     "upgrade",
 ];
 
-/// Whether a field belongs to the connection (RFC 9110, section 7.6.1), so that only the server sets it.
+/// Whether a field belongs to the connection (RFC 9110, section 7.6.1), so that only the server sets it: one of [`CONNECTION_FIELDS`].
+///
+/// ```
+/// use http::header::{CONTENT_LENGTH, UPGRADE};
+/// assert!(rwgi::is_connection_field(&UPGRADE));
+/// assert!(!rwgi::is_connection_field(&CONTENT_LENGTH));
+/// ```
 #[inline]
 pub fn is_connection_field(name: &HeaderName) -> bool {
     let name = name.as_str();

@@ -36,6 +36,13 @@ pub struct ReasonPhrase(HeaderValue);
 impl ReasonPhrase {
     /// A phrase, checked against RFC 9112's `reason-phrase`.
     ///
+    /// ```
+    /// let mut head = rwgi::ResponseHead::default();
+    /// head.set_reason(rwgi::ReasonPhrase::new("Fine")?);
+    /// assert!(rwgi::ReasonPhrase::new("not\r\nfine").is_err());
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The text holds a control character.
     pub fn new(phrase: &str) -> Result<Self> {
@@ -48,7 +55,9 @@ impl ReasonPhrase {
     }
 }
 
-/// The protocols that a client has to upgrade to, kept as an extension of the response (RFC 9110, section 15.5.22).
+/// The protocols that a client has to upgrade to, kept as an extension of the response (RFC 9110, section 15.5.22; REQ-UPG-14).
+///
+/// [`ResponseHead::require_upgrade`] makes it; a server reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredUpgrade(HeaderValue);
 
@@ -63,8 +72,11 @@ impl ResponseHead {
     /// A head with the given status and fields.
     ///
     /// # Errors
-    /// The status is not final (below 200 or above 599), a name or value is malformed, a field belongs to the connection, or
-    /// Content-Length is no number or given twice with different values.
+    /// The status is not final (below 200 or above 599; REQ-RESP-03), a name or value is malformed (REQ-RESP-06), a field belongs to the
+    /// connection (REQ-RESP-08), or Content-Length is no number or given twice with different values (REQ-RESP-09).
+    ///
+    /// # Panics
+    /// More than 24,576 fields are given at once, for which no [`HeaderMap`] makes room.
     #[inline]
     pub fn new(status: StatusCode, fields: impl IntoFields) -> Result<Self> {
         check_status(status)?;
@@ -120,7 +132,7 @@ impl ResponseHead {
         Ok(Self { parts, content_length: None })
     }
 
-    /// Says which protocol a client has to upgrade to, beside the status 426: the server sends it as Upgrade and Connection.
+    /// Says which protocol a client has to upgrade to, beside the status 426: the server sends it as Upgrade and Connection (REQ-UPG-14).
     ///
     /// ```
     /// use http::StatusCode;
@@ -150,14 +162,14 @@ impl ResponseHead {
     /// Replaces the status.
     ///
     /// # Errors
-    /// The status is not final.
+    /// The status is not final (below 200 or above 599; REQ-RESP-03).
     pub fn set_status(&mut self, status: StatusCode) -> Result<()> {
         check_status(status)?;
         self.parts.status = status;
         Ok(())
     }
 
-    /// The fields.
+    /// The fields, each of which is sent unchanged (REQ-RESP-04) and in its order (REQ-RESP-05).
     pub fn fields(&self) -> &HeaderMap {
         &self.parts.headers
     }
@@ -165,7 +177,8 @@ impl ResponseHead {
     /// Adds a field beside those of the same name.
     ///
     /// # Errors
-    /// A malformed name or value, a field of the connection, a second and different Content-Length.
+    /// A malformed name or value (REQ-RESP-06), a field of the connection (REQ-RESP-08), a Content-Length that is no number or differs from
+    /// the one that is there (REQ-RESP-09).
     #[inline]
     pub fn append(&mut self, name: impl IntoName, value: impl IntoValue) -> Result<()> {
         let name = name.into_name()?;
@@ -183,7 +196,7 @@ impl ResponseHead {
     /// Sets a field, replacing all of the same name.
     ///
     /// # Errors
-    /// A malformed name or value, or a field of the connection.
+    /// A malformed name or value (REQ-RESP-06), a field of the connection (REQ-RESP-08), or a Content-Length that is no number (REQ-RESP-09).
     pub fn insert(&mut self, name: impl IntoName, value: impl IntoValue) -> Result<()> {
         let name = name.into_name()?;
         let value = value.into_value().map_err(|error| error.about(format_args!("`{name}`")))?;
@@ -203,12 +216,12 @@ impl ResponseHead {
         self.parts.headers.remove(name)
     }
 
-    /// The declared length of the content, in bytes.
+    /// The declared length of the content, in bytes, which is kept or the response is aborted (REQ-BODY-09, REQ-BODY-10).
     pub fn content_length(&self) -> Option<u64> {
         self.content_length
     }
 
-    /// Sets the reason phrase of an HTTP/1 status line.
+    /// Sets the reason phrase of an HTTP/1 status line, in place of the registered one.
     pub fn set_reason(&mut self, reason: ReasonPhrase) {
         self.parts.extensions.insert(reason);
     }

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{BoxError, Error, Fault, Result};
 
-/// How long the request's content is, as far as the framing says.
+/// How long the request's content is, as far as the framing says (REQ-INPUT-06).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
     /// There is none.
@@ -94,7 +94,7 @@ impl Input {
         Self { source, length, received: 0, limit: None, trailers: None }
     }
 
-    /// The length as the framing declared it.
+    /// The length of the whole content as the framing declared it, whatever was read of it since (REQ-INPUT-06).
     pub fn length(&self) -> BodyLength {
         self.length
     }
@@ -109,31 +109,39 @@ impl Input {
         matches!(self.source, Source::Ended)
     }
 
-    /// The most bytes that this exchange may bring; beyond it reads fail with 413.
+    /// The most bytes that this exchange may bring, `None` for no limit; beyond it reads fail with 413 (REQ-INPUT-12).
     pub fn limit(&self) -> Option<u64> {
         self.limit
     }
 
-    /// Raises, lowers or (`None`) lifts the limit on the whole content.
+    /// Raises, lowers or (`None`) lifts the limit on the whole content, in bytes (REQ-INPUT-13).
     ///
     /// A declared length beyond the limit fails the first read, before anything is read and before the client is told to
-    /// continue.
+    /// continue (REQ-INPUT-14).
+    ///
+    /// ```
+    /// # pollster::block_on(async {
+    /// let mut input = rwgi::Input::from("hello");
+    /// input.set_limit(Some(4));
+    /// assert_eq!(input.chunk().await.unwrap_err().status(), 413);
+    /// # });
+    /// ```
     pub fn set_limit(&mut self, limit: Option<u64>) {
         self.limit = limit;
     }
 
-    /// The next piece of content, never empty; `None` at the end, for ever after.
+    /// The next piece of content, never empty (REQ-INPUT-03); `None` at the end, for ever after (REQ-INPUT-02).
     ///
-    /// The first call is what answers `Expect: 100-continue`. Cancel safe.
+    /// The first call is what answers `Expect: 100-continue` (REQ-INPUT-17). How the content is cut says nothing (REQ-APP-08). Cancel safe.
     ///
     /// # Errors
-    /// The content was cut short or malformed or came too slowly (the client's fault), or is larger than the limit
-    /// (413). Every later call gives the same error.
+    /// The content was cut short or malformed or came too slowly (the client's fault, REQ-INPUT-04), or is larger than the limit
+    /// (413, REQ-INPUT-12). Every later call gives the same error (REQ-INPUT-05).
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// [`chunk`](Self::chunk) for hand-written futures.
+    /// [`chunk`](Self::chunk) for hand-written futures; pending, it has taken nothing.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
@@ -190,7 +198,9 @@ impl Input {
         }
     }
 
-    /// The fields after the content, `None` where there were none; reads what is left of the content and drops it. Cancel safe.
+    /// The fields after the content, `None` where there were none; reads what is left of the content and drops it (REQ-INPUT-21).
+    ///
+    /// They are given once, and never merged into the head's (REQ-INPUT-22). Cancel safe.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
@@ -202,7 +212,7 @@ impl Input {
     /// All that is left of the content, up to `limit` bytes.
     ///
     /// # Errors
-    /// As [`chunk`](Self::chunk); 413 where more than `limit` bytes come.
+    /// As [`chunk`](Self::chunk); 413 where more than `limit` bytes come (REQ-INPUT-15).
     ///
     /// # Cancel safety
     /// None: what it has read by then is lost.
@@ -233,7 +243,7 @@ impl Input {
     /// All that is left of the content as UTF-8, up to `limit` bytes.
     ///
     /// # Errors
-    /// As [`read_to_end`](Self::read_to_end); 400 where it is not UTF-8.
+    /// As [`read_to_end`](Self::read_to_end); 400 where it is not UTF-8 (REQ-INPUT-16).
     ///
     /// # Cancel safety
     /// None, as there.

@@ -19,7 +19,7 @@ use crate::{Endpoint, Result};
 #[derive(Clone, Debug)]
 pub struct ServerInfo {
     software: Cow<'static, str>,
-    /// Where the server listens, once it does.
+    /// Where the server can be reached (REQ-LIFE-05).
     pub endpoints: Vec<Endpoint>,
     /// What an application may ask of this server.
     pub capabilities: Capabilities,
@@ -73,25 +73,42 @@ impl Default for ServerInfo {
 }
 
 /// What a server can do beyond the core of the contract (REQ-CAP-01): absent means the call that needs it fails.
+///
+/// An application asks before it uses one (REQ-CAP-03):
+///
+/// ```
+/// use http::StatusCode;
+/// use rwgi::{Environ, Finished, StartResponse};
+///
+/// async fn page(environ: Environ, mut start: StartResponse) -> rwgi::Result<Finished> {
+///     if environ.capabilities().informational {
+///         start.inform(StatusCode::EARLY_HINTS, [("link", "</style.css>; rel=preload; as=style")])?;
+///     }
+///     start.respond(StatusCode::OK, [("content-type", "text/html")], "<link rel=stylesheet href=/style.css>")
+/// }
+/// # let environ = Environ::builder().server(rwgi::testing::server_info()).build()?;
+/// # assert_eq!(rwgi::testing::run(&page, environ)?.informational().len(), 1);
+/// # Ok::<(), rwgi::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
     /// Speaks HTTP/2.
     pub http2: bool,
-    /// Sends informational responses (1xx) that the application asks for.
+    /// Sends informational responses (1xx) that the application asks for (REQ-CAP-04).
     pub informational: bool,
-    /// Delivers request trailers.
+    /// Delivers request trailers (REQ-INPUT-21).
     pub request_trailers: bool,
-    /// Sends response trailers where the version of HTTP has them.
+    /// Sends response trailers where the version of HTTP has them (REQ-BODY-18, REQ-BODY-19).
     pub response_trailers: bool,
-    /// Request content can be read while the response is being written.
+    /// Request content can be read while the response is being written (REQ-INPUT-11).
     pub full_duplex: bool,
-    /// Hands over the connection as a byte tunnel.
+    /// Hands over the connection as a byte tunnel ([`StartResponse::upgrade`](crate::StartResponse::upgrade)).
     pub upgrade: bool,
     /// Hands its HTTP implementation's own upgrade through in the environ's extensions, and takes a 101 by `forward` from whoever took
-    /// it: for bridges.
+    /// it: for bridges (REQ-UPG-07).
     pub forwarded_upgrade: bool,
-    /// Accepts WebSocket handshakes.
+    /// Accepts WebSocket handshakes ([`StartResponse::accept`](crate::StartResponse::accept)).
     pub websocket: bool,
     /// How soon the application's future is dropped when the client resets the connection or stream.
     pub departure: Departure,
@@ -99,6 +116,11 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// The names of the capabilities that are present, as the specification spells them.
+    ///
+    /// ```
+    /// let server = rwgi::testing::server_info();
+    /// assert!(server.capabilities.names().any(|name| name == "full-duplex"));
+    /// ```
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         [
             ("http2", self.http2),
@@ -120,9 +142,9 @@ impl Capabilities {
 /// How soon a server notices that the client reset the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Departure {
-    /// Within 100 ms, whatever the application is doing.
+    /// Within 100 ms, whatever the application is doing (REQ-CAP-07).
     Prompt,
-    /// When the server next writes to the client.
+    /// When the server next writes to the client (REQ-CAP-08).
     OnWrite,
     /// Not before the exchange ends.
     #[default]
@@ -139,7 +161,7 @@ pub struct Limits {
     pub head_fields: Option<usize>,
     /// The request target in bytes.
     pub target_bytes: Option<usize>,
-    /// Request content in bytes, unless the application sets another limit on its input.
+    /// Request content in bytes, unless the application sets another limit on its input (REQ-ENV-20, REQ-INPUT-13).
     pub body_bytes: Option<u64>,
     /// The whole request head must have arrived within this time of its first byte.
     pub head_timeout: Option<Duration>,
@@ -149,7 +171,29 @@ pub struct Limits {
     pub websocket_message_bytes: Option<usize>,
 }
 
-/// Runs jobs that block, on threads where that is allowed.
+/// Runs jobs that block, on threads where that is allowed (REQ-APP-06).
+///
+/// ```
+/// use rwgi::{BlockingExecutor, Error, Result, ServerInfo};
+/// use std::sync::{Arc, mpsc};
+///
+/// /// One thread, and at most eight jobs that wait for it.
+/// #[derive(Debug)]
+/// struct OneThread(mpsc::SyncSender<Box<dyn FnOnce() + Send>>);
+///
+/// impl BlockingExecutor for OneThread {
+///     fn execute(&self, job: Box<dyn FnOnce() + Send>) -> Result<()> {
+///         self.0.try_send(job).map_err(|_| {
+///             Error::server("too many blocking calls").with_status(http::StatusCode::SERVICE_UNAVAILABLE)
+///         })
+///     }
+/// }
+///
+/// let (jobs, queue) = mpsc::sync_channel::<Box<dyn FnOnce() + Send>>(8);
+/// std::thread::spawn(move || queue.into_iter().for_each(|job| job()));
+/// let mut server = ServerInfo::new("my-server/1.0");
+/// server.blocking = Some(Arc::new(OneThread(jobs)));
+/// ```
 pub trait BlockingExecutor: Send + Sync + fmt::Debug + 'static {
     /// Runs `job` on a thread that may block, soon; returns at once.
     ///

@@ -22,7 +22,7 @@ use crate::{
     ResponseHead, Result, Tunnel, WebSocket,
 };
 
-/// WSGI's `start_response`, as a token: what is done with it is the response.
+/// WSGI's `start_response`, as a token: what is done with it is the response, and it is done once (REQ-RESP-01).
 ///
 /// ```
 /// use http::{StatusCode, header::CONTENT_TYPE};
@@ -38,7 +38,9 @@ pub struct StartResponse {
     slot: Arc<Slot>,
 }
 
-/// Proof that a response was finished; the only way to return `Ok` from an application.
+/// Proof that a response was finished; the only way to return `Ok` from an application (REQ-APP-02).
+///
+/// The response ends when it is returned, not before (REQ-EXCH-05); that of another exchange is a failure (REQ-EXCH-06).
 #[must_use = "return it from the application: the response ends when the application does"]
 pub struct Finished {
     slot: Arc<Slot>,
@@ -53,8 +55,8 @@ impl StartResponse {
     /// Answers in one step, with a Content-Length that the gateway sets (REQ-RESP-15).
     ///
     /// # Errors
-    /// What [`ResponseHead::new`] refuses; a declared Content-Length that is not the length of `body`. Nothing was sent then: an `Err`
-    /// returned from the application is answered with its status.
+    /// What [`ResponseHead::new`] refuses; a declared Content-Length that is not the length of `body` (REQ-RESP-16). Nothing was sent then:
+    /// an `Err` returned from the application is answered with its status.
     #[inline]
     pub fn respond(
         self,
@@ -68,7 +70,7 @@ impl StartResponse {
     /// [`respond`](Self::respond) with a head that was made before.
     ///
     /// # Errors
-    /// A declared Content-Length that is not the length of `body`.
+    /// A declared Content-Length that is not the length of `body` (REQ-RESP-16).
     #[inline]
     pub fn respond_with(self, head: ResponseHead, body: impl Into<Bytes>) -> Result<Finished> {
         let data = body.into();
@@ -89,7 +91,7 @@ impl StartResponse {
 
     /// Starts a response whose content follows piece by piece.
     ///
-    /// The head leaves with the first byte or [`flush`](BodyWriter::flush); until then it can be replaced.
+    /// The head leaves with the first byte or [`flush`](BodyWriter::flush) (REQ-RESP-10); until then it can be replaced.
     ///
     /// # Errors
     /// What [`ResponseHead::new`] refuses.
@@ -114,7 +116,8 @@ impl StartResponse {
     /// known length is given once the body said that it has ended, so that a surplus or a late error can still be shown.
     ///
     /// # Errors
-    /// What [`ResponseHead::from_parts`] refuses; a declared Content-Length that the body's own exact length contradicts.
+    /// What [`ResponseHead::from_parts`] refuses; a declared Content-Length that the body's own exact length contradicts (REQ-BODY-12,
+    /// REQ-BODY-13); a 101 that is neither an inner exchange's nor taken by the capability `forwarded-upgrade` (REQ-UPG-07).
     pub fn forward<B>(self, response: Response<B>) -> Result<Finished>
     where
         B: Body + Send + 'static,
@@ -200,8 +203,8 @@ impl StartResponse {
     /// HTTP/2 it is the `:protocol` of extended CONNECT (RFC 8441), and the status on the wire is 200.
     ///
     /// # Errors
-    /// The server lacks the capability `upgrade` (501); the request does not offer the protocol
-    /// ([`Environ::upgrade`](crate::Environ::upgrade) tells; 426); a field is refused.
+    /// The server lacks the capability `upgrade` (501, REQ-CAP-01); the request does not offer the protocol
+    /// ([`Environ::upgrade`](crate::Environ::upgrade) tells; 426, REQ-UPG-03); a field is refused, as [`ResponseHead::append`] does.
     pub fn upgrade(self, protocol: &str, fields: impl IntoFields) -> Result<Tunnel> {
         let mut head = ResponseHead::switching();
         fields.append_to(&mut head)?;
@@ -229,8 +232,9 @@ impl StartResponse {
     /// `()` accepts with all defaults; an [`Acceptance`] chooses a subprotocol, adds fields and sets limits.
     ///
     /// # Errors
-    /// The server lacks the capability `websocket` (501); the request is no valid handshake
-    /// ([`Environ::websocket`](crate::Environ::websocket) tells; 426); the subprotocol is none of those offered, or a field is refused.
+    /// The server lacks the capability `websocket` (501, REQ-CAP-01); the request is no valid handshake
+    /// ([`Environ::websocket`](crate::Environ::websocket) tells; 426); the subprotocol is none of those offered (REQ-WS-06), or a field is
+    /// refused (REQ-WS-05).
     pub fn accept(self, acceptance: impl Into<Acceptance>) -> Result<WebSocket> {
         let mut acceptance = acceptance.into();
         acceptance.check()?;
@@ -265,10 +269,11 @@ impl StartResponse {
         Ok(WebSocket::new(link, self.slot))
     }
 
-    /// Sends an informational response (1xx other than 100 and 101) before the final one.
+    /// Sends an informational response (1xx other than 100 and 101) before the final one, in the order of the calls (REQ-CAP-04).
     ///
     /// # Errors
-    /// The server lacks the capability `informational` (501), or the status or a field is not allowed.
+    /// The server lacks the capability `informational` (501, REQ-CAP-01), the status (REQ-CAP-06) or a field (REQ-RESP-08) is not allowed, or
+    /// the exchange is over because the client left.
     pub fn inform(&mut self, status: StatusCode, fields: impl IntoFields) -> Result<()> {
         if !status.is_informational() || matches!(status.as_u16(), 100 | 101) {
             return Err(Error::application(format!(
@@ -288,7 +293,24 @@ impl StartResponse {
 
     /// Registers a callback for the end of the exchange; it runs exactly once, whatever the end (REQ-EXCH-10).
     ///
-    /// It runs on the task that serves the connection: it must not block.
+    /// It runs on the task that serves the connection, and must not block; where the exchange is over already it runs at once, in this
+    /// call.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use rwgi::{Environ, Finished, OutcomeKind, StartResponse};
+    ///
+    /// async fn watched(_: Environ, mut start: StartResponse) -> rwgi::Result<Finished> {
+    ///     start.on_complete(|outcome| {
+    ///         if outcome.kind() == OutcomeKind::Cancelled {
+    ///             eprintln!("left after {} bytes", outcome.bytes());
+    ///         }
+    ///     });
+    ///     start.respond(StatusCode::OK, (), "Hello")
+    /// }
+    /// # rwgi::testing::run(&watched, Environ::builder().build()?)?;
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
     pub fn on_complete(&mut self, callback: impl FnOnce(&Outcome) + Send + 'static) {
         let mut state = self.slot.lock();
         if state.closed || state.phase.is_end() {
@@ -306,8 +328,8 @@ impl StartResponse {
 
     /// Registers a hook on the head of the response: the cheap way for middleware that only adds fields.
     ///
-    /// Hooks run when the head leaves, the last registered first. They see the heads of the application, not the server's own error
-    /// responses. An `Err` fails the exchange (REQ-RESP-14).
+    /// Hooks run when the head leaves, each once, the last registered first (REQ-RESP-13). They see the heads of the application, not the
+    /// server's own error responses. An `Err` fails the exchange (REQ-RESP-14).
     pub fn map_head(
         &mut self,
         hook: impl FnOnce(&mut ResponseHead) -> Result<()> + Send + 'static,
@@ -315,7 +337,7 @@ impl StartResponse {
         self.slot.lock().hooks.push(Box::new(hook));
     }
 
-    /// Whether the server has gone on without this exchange.
+    /// Whether the server has gone on without this exchange: nobody takes an answer any more.
     pub fn is_departed(&self) -> bool {
         self.slot.lock().closed
     }

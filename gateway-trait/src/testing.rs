@@ -83,7 +83,7 @@ impl TestResponse {
         &self.head.headers
     }
 
-    /// The content; where the response was aborted, what came before.
+    /// The content, without framing; where the response was aborted, what came before.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -96,7 +96,7 @@ impl TestResponse {
         Ok(std::str::from_utf8(&self.body)?)
     }
 
-    /// The fields after the content.
+    /// The fields after the content; `None` where there were none.
     pub fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.as_ref()
     }
@@ -119,7 +119,8 @@ impl TestResponse {
 
 /// Calls an application and collects its response, up to [`BODY_LIMIT`].
 ///
-/// It runs wherever it is awaited. An application that is not `Clone` is given in an [`Arc`].
+/// It runs wherever it is awaited. An application that is not `Clone` is given in an [`Arc`]. A panic of the application is caught, and an
+/// error of it.
 ///
 /// # Errors
 /// The application failed before its head was committed ([`Error::status`] is the status of the error response that a
@@ -167,7 +168,8 @@ pub async fn call_with_limit<A: Application + Clone>(
 
 /// [`call`], waited for on this thread: for tests without a runtime.
 ///
-/// An application that needs one (its timers, its sockets) is called by [`call`] inside of it.
+/// An application that needs one (its timers, its sockets) is called by [`call`] inside of it. This blocks the thread, for ever where the
+/// application waits for ever.
 ///
 /// # Errors
 /// As [`call`].

@@ -49,10 +49,25 @@ impl BodyWriter {
         self.slot.as_ref().expect("only `finish` takes the slot, and it consumes the writer")
     }
 
-    /// Replaces the head that was given, as WSGI's `exc_info` does.
+    /// Replaces the head that was given, all its fields with it (REQ-RESP-11), as WSGI's `exc_info` does.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use rwgi::{Environ, Finished, StartResponse};
+    ///
+    /// async fn busy(_: Environ, start: StartResponse) -> rwgi::Result<Finished> {
+    ///     let mut body = start.start(StatusCode::OK, [("content-type", "text/plain")])?;
+    ///     // Nothing was written yet, and something turns out to be missing:
+    ///     body.replace_head(StatusCode::SERVICE_UNAVAILABLE, [("retry-after", 30)])?;
+    ///     body.finish()
+    /// }
+    /// # let response = rwgi::testing::run(&busy, Environ::builder().build()?)?;
+    /// # assert_eq!((response.status().as_u16(), response.fields().contains_key("content-type")), (503, false));
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// The head is committed, or [`ResponseHead::new`] refuses the new one.
+    /// The head is committed (REQ-RESP-12), or [`ResponseHead::new`] refuses the new one; the response under way stays as it is.
     pub fn replace_head(&mut self, status: StatusCode, fields: impl IntoFields) -> Result<()> {
         self.replace_head_with(ResponseHead::new(status, fields)?)
     }
@@ -60,7 +75,7 @@ impl BodyWriter {
     /// [`replace_head`](Self::replace_head) with a head that was made before.
     ///
     /// # Errors
-    /// The head is committed.
+    /// The head is committed (REQ-RESP-12).
     pub fn replace_head_with(&mut self, head: ResponseHead) -> Result<()> {
         let mut state = self.slot().lock();
         if !state.step(Event::ReplaceHead) {
@@ -83,13 +98,13 @@ impl BodyWriter {
         self.slot().lock().check_open().is_err()
     }
 
-    /// Gives a piece of content to the server, once it has taken the one before: this is the backpressure.
+    /// Gives a piece of content to the server, once it has taken the one before: this is the backpressure (REQ-BODY-03, REQ-BODY-04).
     ///
-    /// The first byte commits the head. An empty piece does nothing. Cancel safe: dropped before it is ready, nothing of the piece was
-    /// taken.
+    /// The first byte commits the head. An empty piece does nothing (REQ-BODY-05). Cancel safe: dropped before it is ready, nothing of the
+    /// piece was taken.
     ///
     /// # Errors
-    /// The piece would exceed the declared length (nothing of it is sent), or the exchange is over because the
+    /// The piece would exceed the declared length (nothing of it is sent, REQ-BODY-09), or the exchange is over because the
     /// client left.
     pub async fn write(&mut self, data: impl Into<Bytes>) -> Result<()> {
         let mut data = data.into();
@@ -119,7 +134,7 @@ impl BodyWriter {
         Poll::Ready(Ok(()))
     }
 
-    /// Commits the head, and waits until the server has taken what was written.
+    /// Commits the head (REQ-BODY-06), and waits until the server has taken what was written (REQ-BODY-07).
     ///
     /// The piece that completes a declared length leaves when the application returns, and is not waited for (REQ-BODY-11). Cancel
     /// safe.
@@ -151,18 +166,38 @@ impl BodyWriter {
         flushed
     }
 
-    /// Ends the content. The message ends when the application returns what this gives.
+    /// Ends the content. The message ends when the application returns what this gives (REQ-EXCH-05).
     ///
     /// # Errors
-    /// Less was written than was declared: the message is aborted, or answered 500 where nothing was committed.
+    /// Less was written than was declared (REQ-BODY-10): the message is aborted, or answered 500 where nothing was committed.
     pub fn finish(self) -> Result<Finished> {
         self.end(None)
     }
 
-    /// [`finish`](Self::finish), with fields after the content; a server drops them where the version of HTTP has no place for them.
+    /// [`finish`](Self::finish), with fields after the content (REQ-BODY-18); a server drops them where the version of HTTP has no place for
+    /// them (REQ-BODY-19).
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue, StatusCode};
+    /// use rwgi::{Environ, Finished, StartResponse};
+    ///
+    /// async fn timed(environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
+    ///     let mut body = start.start(StatusCode::OK, ())?;
+    ///     body.write("content").await?;
+    ///     let mut trailers = HeaderMap::new();
+    ///     if environ.capabilities().response_trailers {
+    ///         trailers.insert("server-timing", HeaderValue::from_static("total;dur=53"));
+    ///     }
+    ///     body.finish_with_trailers(trailers)
+    /// }
+    /// # let environ = Environ::builder().server(rwgi::testing::server_info()).build()?;
+    /// # assert!(rwgi::testing::run(&timed, environ)?.trailers().is_some());
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`finish`](Self::finish); a field that cannot be a trailer; the server lacks the capability `response-trailers` (501).
+    /// As [`finish`](Self::finish); a field that cannot be a trailer (REQ-BODY-20); the server lacks the capability `response-trailers`
+    /// (501, REQ-CAP-01).
     pub fn finish_with_trailers(self, trailers: HeaderMap) -> Result<Finished> {
         if trailers.is_empty() {
             return self.end(None);

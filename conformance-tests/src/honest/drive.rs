@@ -28,7 +28,7 @@ impl Parker {
         Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
     }
 
-    /// Waits until it is woken, or for this time; whether it was woken.
+    /// Blocks until it is woken, or for this time; gives whether it was woken.
     pub fn wait(&self, time: Duration) -> bool {
         if !self.woken.load(Ordering::Acquire) {
             thread::park_timeout(time);

@@ -63,7 +63,7 @@ impl Honest {
         Self { plain: true, ..Self::default() }
     }
 
-    /// The server on a certain port of 127.0.0.1.
+    /// The server on a certain port of 127.0.0.1; with 0, as unless told otherwise, the system chooses.
     #[must_use]
     pub fn on_port(mut self, port: u16) -> Self {
         self.port = port;

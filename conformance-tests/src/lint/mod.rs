@@ -63,7 +63,11 @@ use self::watch::{Reporter, Watch};
 
 /// The lint around an application; an application itself.
 ///
-/// Put it outermost: what stands outside of it is judged as the server, what stands inside as the application.
+/// Put it outermost: what stands outside of it is judged as the server, what stands inside as the application. The example of the
+/// [module](self) shows it at work.
+///
+/// # Cancel safety
+/// As of any application: dropping a call drops the call inside (REQ-MID-07).
 pub struct Lint<A> {
     inner: Arc<A>,
     shared: Arc<Shared>,
@@ -98,7 +102,7 @@ impl<A: Application> Lint<A> {
         }
     }
 
-    /// Leaves a rule out, by its slug.
+    /// Leaves a rule out, by its slug; to be called before the first exchange.
     ///
     /// ```
     /// use rwgi::{Environ, StartResponse};
@@ -115,7 +119,9 @@ impl<A: Application> Lint<A> {
         self
     }
 
-    /// Measures how long a poll took by another clock, for tests in which no time passes.
+    /// Measures how long a poll took by another clock, for tests in which no time passes; to be called before the first exchange.
+    ///
+    /// The clock gives the time since any one moment: only differences count.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {

@@ -76,7 +76,14 @@ impl fmt::Display for Party {
     }
 }
 
-/// The requirement of this identifier.
+/// The requirement of this identifier; `None` where the specification has no such sentence.
+///
+/// ```
+/// use rwgi_conformance::requirements::{Level, Party, find};
+/// let requirement = find("REQ-RESP-01").expect("a requirement");
+/// assert_eq!((requirement.level, requirement.party), (Level::Must, Party::Application));
+/// assert_eq!(requirement.chapter, "response");
+/// ```
 pub fn find(id: &str) -> Option<&'static Requirement> {
     ALL.iter().find(|requirement| requirement.id == id)
 }

@@ -42,7 +42,7 @@ pub enum Need {
 }
 
 impl Case {
-    /// How binding it is: as its first requirement.
+    /// How binding it is: as its first requirement, MUST where it has none.
     pub fn level(&self) -> Level {
         self.requirements
             .first()

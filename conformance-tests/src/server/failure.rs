@@ -42,6 +42,13 @@ impl Failure {
 
 /// Fails unless `held`.
 ///
+/// ```
+/// use rwgi_conformance::server::{Of, check};
+/// let status = 204;
+/// let failure = check(status == 200, "status 200", status).of("REQ-RESP-02").unwrap_err();
+/// assert_eq!((failure.requirement, failure.found.as_str()), (Some("REQ-RESP-02"), "204"));
+/// ```
+///
 /// # Errors
 /// A [`Failure`] with the two texts.
 pub fn check(held: bool, expected: impl Into<String>, found: impl fmt::Display) -> Held {

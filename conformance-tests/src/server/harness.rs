@@ -17,12 +17,26 @@ use super::{application, cases, vectors};
 /// A run of all the suite has at least this many cases; fewer means that something is broken in the suite.
 pub(super) const LEAST: usize = 200;
 
-/// Judges a server as a test of cargo; see [`ServerUnderTest`].
+/// Judges a server as a test of cargo; see [`ServerUnderTest`]. [`Suite`] is the same with options.
+///
+/// The exit code is that of a test: success unless a MUST is broken. A broken SHOULD is told and passes.
 pub fn main(server: impl ServerUnderTest) -> ExitCode {
     Suite::new(server).main()
 }
 
 /// The suite with its options.
+///
+/// ```no_run
+/// use rwgi_conformance::{honest::Honest, server::Suite};
+/// use std::{process::ExitCode, time::Duration};
+///
+/// fn main() -> ExitCode {
+///     Suite::new(Honest::default())
+///         .deadline(Duration::from_secs(10))
+///         .known_failing(&["http::version-2-0"])
+///         .main()
+/// }
+/// ```
 pub struct Suite {
     server: Arc<dyn ServerUnderTest>,
     known_failing: HashSet<String>,
@@ -84,7 +98,7 @@ impl Suite {
         }
     }
 
-    /// Runs it, with the arguments of the process.
+    /// Runs it, with the arguments of the process, and gives the exit code of [`main`].
     pub fn main(self) -> ExitCode {
         let mut arguments = Arguments::from_args();
         // Cases wait more than they work.

@@ -65,7 +65,7 @@ pub use self::report::Report;
 pub use self::scenario::{Scenario, scenarios};
 use crate::lint::Level;
 
-/// Simulates an application, polled by hand on this thread.
+/// Simulates an application, polled by hand on this thread; what it breaks stands in the report, and is no panic.
 pub fn simulate<A: Application>(application: A) -> Report {
     Simulator::new().run(application)
 }
@@ -74,6 +74,9 @@ pub fn simulate<A: Application>(application: A) -> Report {
 ///
 /// `idle` makes futures that are ready when nothing but the passing of time is left to happen; see the
 /// [module](self#runtimes).
+///
+/// # Cancel safety
+/// Dropping it ends the simulation, and nothing is reported.
 pub async fn simulate_in<A, I, F>(application: A, idle: I) -> Report
 where
     A: Application,
@@ -192,7 +195,7 @@ impl Simulator {
         hand::run(self.patience, |pace| stage::play(self, application, pace))
     }
 
-    /// As [`simulate_in`].
+    /// As [`simulate_in`], its cancel safety included.
     pub async fn run_in<A, I, F>(&self, application: A, idle: I) -> Report
     where
         A: Application,
@@ -210,7 +213,7 @@ impl Simulator {
         hand::run(self.patience, |pace| middleware::play(self, around, pace))
     }
 
-    /// As [`run_middleware`](Self::run_middleware), inside of a runtime; `idle` is that of [`simulate_in`].
+    /// As [`run_middleware`](Self::run_middleware), inside of a runtime; `idle` and cancel safety are those of [`simulate_in`].
     pub async fn run_middleware_in<M, I, F>(
         &self,
         around: impl Fn(SharedApplication) -> M,

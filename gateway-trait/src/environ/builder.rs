@@ -37,14 +37,14 @@ pub struct EnvironBuilder {
 }
 
 impl EnvironBuilder {
-    /// The method.
+    /// The method; GET unless told otherwise.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.method = method;
         self
     }
 
-    /// The request target.
+    /// The request target, in any of its forms; a malformed one fails [`build`](Self::build). `/` unless told otherwise.
     #[must_use]
     pub fn uri<U>(mut self, uri: U) -> Self
     where
@@ -58,14 +58,17 @@ impl EnvironBuilder {
         self
     }
 
-    /// The version of HTTP.
+    /// The version of HTTP; HTTP/1.1 unless told otherwise.
     #[must_use]
     pub fn version(mut self, version: Version) -> Self {
         self.version = version;
         self
     }
 
-    /// Adds a field.
+    /// Adds a field beside those of the same name; a malformed one fails [`build`](Self::build).
+    ///
+    /// # Panics
+    /// The builder was given more fields than a [`HeaderMap`] holds, some 24,000.
     #[must_use]
     pub fn header(mut self, name: impl IntoName, value: impl IntoValue) -> Self {
         match name.into_name().and_then(|name| Ok((name, value.into_value()?))) {
@@ -77,7 +80,7 @@ impl EnvironBuilder {
         self
     }
 
-    /// The Host field.
+    /// The Host field; `localhost` unless told otherwise, where the version asks for one and the target names no authority.
     #[must_use]
     pub fn host(self, host: &str) -> Self {
         self.header(HOST, host)
@@ -90,7 +93,7 @@ impl EnvironBuilder {
         self
     }
 
-    /// The facts of the connection.
+    /// The facts of the connection, its server included.
     #[must_use]
     pub fn connection(mut self, connection: impl Into<Arc<Connection>>) -> Self {
         self.connection = connection.into();
@@ -112,7 +115,7 @@ impl EnvironBuilder {
         self
     }
 
-    /// Mounts the application: moves this prefix of the path to `script_name`.
+    /// Mounts the application: moves this prefix of the path to `script_name`, as [`Environ::shift_path`] does (REQ-ENV-06).
     #[must_use]
     pub fn script_name(mut self, prefix: impl Into<String>) -> Self {
         self.mount = Some(prefix.into());
@@ -123,7 +126,8 @@ impl EnvironBuilder {
     ///
     /// # Errors
     /// A malformed target or field, a mount that is no prefix of the path, or what a server refuses: a second Host, `*` for
-    /// another method than OPTIONS, `host:port` for another than CONNECT, a Content-Length that is not that of the content.
+    /// another method than OPTIONS, `host:port` for another than CONNECT, a Content-Length that is not that of the content (REQ-HTTP-23,
+    /// REQ-HTTP-18, REQ-HTTP-19, REQ-MID-04).
     pub fn build(mut self) -> Result<Environ> {
         if let Some(error) = self.error {
             return Err(error);

@@ -41,6 +41,18 @@ pub struct Environ {
 }
 
 /// What a trusted proxy said of the request; each part that is `Some` is effective in place of the raw one.
+///
+/// Whom to trust is the server's configuration to say (REQ-ENV-14, REQ-ENV-15, REQ-ENV-16).
+///
+/// ```
+/// use rwgi::{Environ, Forwarded, Scheme};
+/// let mut environ = Environ::builder().host("internal").build()?;
+/// environ.set_forwarded(Forwarded { scheme: Some(Scheme::Https), ..Forwarded::default() });
+/// assert_eq!(environ.scheme(), Scheme::Https);
+/// assert_eq!(environ.connection().scheme(), Scheme::Http); // the raw fact
+/// assert_eq!(environ.authority(), Some("internal")); // of which the proxy said nothing
+/// # Ok::<(), rwgi::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarded {
     /// The client that the proxy saw.
@@ -65,7 +77,7 @@ impl Environ {
         EnvironBuilder::default()
     }
 
-    /// The method: `REQUEST_METHOD`. Case-sensitive; any token can come.
+    /// The method: `REQUEST_METHOD`. As the client sent it (REQ-ENV-01), case-sensitive; any token can come (REQ-ENV-02).
     pub fn method(&self) -> &Method {
         &self.facts.head().method
     }
@@ -91,20 +103,21 @@ impl Environ {
         self.facts.head().uri.path()
     }
 
-    /// The part of the raw path by which this application was reached: `SCRIPT_NAME`, undecoded.
+    /// The part of the raw path by which this application was reached: `SCRIPT_NAME`, undecoded; empty where it is not mounted
+    /// (REQ-ENV-04).
     pub fn script_name(&self) -> &str {
         &self.path()[..self.facts.mount]
     }
 
-    /// The rest of the raw path: `PATH_INFO`, undecoded.
+    /// The rest of the raw path: `PATH_INFO`, undecoded; empty, `*`, or begun by `/` (REQ-ENV-05).
     pub fn path_info(&self) -> &str {
         &self.path()[self.facts.mount..]
     }
 
-    /// `path_info`, percent-decoded.
+    /// `path_info`, percent-decoded once (REQ-ENV-07); an encoded slash cannot be told from another then.
     ///
     /// # Errors
-    /// A malformed escape, or octets that are not UTF-8: the client's fault, 400.
+    /// A malformed escape, or octets that are not UTF-8 (REQ-ENV-08): the client's fault, 400.
     pub fn path_info_decoded(&self) -> Result<Cow<'_, str>> {
         path::decode_text(self.path_info())
     }
@@ -124,27 +137,29 @@ impl Environ {
         }
     }
 
-    /// The query without its `?`, raw; `None` where there is no `?`.
+    /// The query without its `?`, raw (REQ-ENV-09); `None` where there is no `?`, and empty where nothing follows it.
     pub fn query(&self) -> Option<&str> {
         self.facts.head().uri.query()
     }
 
-    /// The version of HTTP: `SERVER_PROTOCOL`.
+    /// The version of HTTP (REQ-ENV-10): `SERVER_PROTOCOL`.
     pub fn version(&self) -> Version {
         self.facts.head().version
     }
 
-    /// The request's fields, in the order in which each name came first; values are octets.
+    /// The request's fields, every line that came (REQ-ENV-11), in the order in which each name came first; values are octets.
+    ///
+    /// The values of a repeated name keep their order (REQ-ENV-12): [`get_all`](HeaderMap::get_all) gives them.
     pub fn headers(&self) -> &HeaderMap {
         &self.facts.head().headers
     }
 
-    /// The request's fields, for middleware.
+    /// The request's fields, for middleware, which sees to it that Content-Length and [`Input::length`] agree (REQ-MID-04).
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         &mut self.facts.head_mut().headers
     }
 
-    /// The effective scheme: `wsgi.url_scheme`.
+    /// The effective scheme, a trusted proxy's or the connection's (REQ-ENV-14): `wsgi.url_scheme`.
     pub fn scheme(&self) -> Scheme {
         self.facts
             .forwarded
@@ -154,7 +169,7 @@ impl Environ {
     }
 
     /// The effective authority (`host` or `host:port`): a trusted proxy's, else that of an absolute-form target, else the
-    /// Host field; `None` only where HTTP/1.0 sent none.
+    /// Host field (REQ-ENV-15); `None` only where HTTP/1.0 sent none.
     pub fn authority(&self) -> Option<&str> {
         if let Some(authority) =
             self.facts.forwarded.as_deref().and_then(|said| said.authority.as_deref())
@@ -167,7 +182,8 @@ impl Environ {
         }
     }
 
-    /// The effective client: `REMOTE_ADDR` and `REMOTE_PORT`.
+    /// The effective client, as a trusted proxy saw it, else the remote end of the connection (REQ-ENV-16): `REMOTE_ADDR` and
+    /// `REMOTE_PORT`.
     pub fn peer(&self) -> &Endpoint {
         self.facts
             .forwarded
@@ -201,12 +217,12 @@ impl Environ {
         &self.facts.connection().server
     }
 
-    /// What an application may ask of this server.
+    /// What an application may ask of this server: at least what `startup` was told (REQ-CAP-02).
     pub fn capabilities(&self) -> &Capabilities {
         self.server().capabilities()
     }
 
-    /// What the server grants one exchange.
+    /// What the server grants one exchange (REQ-ENV-20).
     pub fn limits(&self) -> &Limits {
         self.server().limits()
     }
@@ -221,23 +237,24 @@ impl Environ {
         self.facts.input_mut()
     }
 
-    /// Takes the content out, leaving an empty one.
+    /// Takes the content out, to be read elsewhere, and leaves an empty one; the fields stay as they are.
     pub fn take_input(&mut self) -> Input {
         std::mem::take(self.facts.input_mut())
     }
 
-    /// Puts other content in place, for middleware.
+    /// Puts other content in place, for middleware, which makes Content-Length agree with it (REQ-MID-04).
     pub fn set_input(&mut self, input: Input) {
         *self.facts.input_mut() = input;
     }
 
-    /// What the request offers to upgrade to, on a server that can ([`StartResponse::upgrade`](crate::StartResponse::upgrade)).
+    /// What the request offers to upgrade to (REQ-UPG-01, REQ-UPG-13), on a server that can
+    /// ([`StartResponse::upgrade`](crate::StartResponse::upgrade)).
     pub fn upgrade(&self) -> Option<&UpgradeOffer> {
         self.facts.upgrade.as_deref().filter(|_| self.capabilities().upgrade)
     }
 
     /// The WebSocket that the request offers, on a server that can: `None` unless the handshake is valid, over HTTP/1.1 or HTTP/2
-    /// ([`StartResponse::accept`](crate::StartResponse::accept)).
+    /// ([`StartResponse::accept`](crate::StartResponse::accept); REQ-WS-01).
     pub fn websocket(&self) -> Option<&WebSocketOffer> {
         let offer = self.facts.upgrade.as_deref().filter(|_| self.capabilities().websocket)?;
         offer.websocket()
@@ -253,19 +270,31 @@ impl Environ {
         self.facts.upgrade.clone()
     }
 
-    /// Values that server and middleware add, by type.
+    /// Values that server and middleware add, by type; they are this exchange's alone (REQ-ENV-19).
+    ///
+    /// ```
+    /// #[derive(Clone)]
+    /// struct User(String); // the type is the key, so that no two pieces of middleware meet under one
+    ///
+    /// let mut environ = rwgi::Environ::builder().build()?;
+    /// environ.extensions_mut().insert(User("ann".into()));
+    /// assert_eq!(environ.extensions().get::<User>().map(|user| user.0.as_str()), Some("ann"));
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
     pub fn extensions(&self) -> &Extensions {
         &self.facts.head().extensions
     }
 
-    /// Values that server and middleware add, by type.
+    /// Values that server and middleware add, by type; middleware hands on what it found (REQ-MID-03).
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.facts.head_mut().extensions
     }
 
-    /// The environ under CGI's and WSGI's names (`REQUEST_METHOD`, `PATH_INFO` decoded, `HTTP_ACCEPT`, …), for bridges.
+    /// The environ under CGI's and WSGI's names (`REQUEST_METHOD`, `PATH_INFO` decoded, `HTTP_ACCEPT`, …), for bridges (REQ-ENV-21,
+    /// REQ-ENV-22).
     ///
-    /// There is no `HTTP_PROXY`, and no variable for a field whose name holds an underscore on the wire (REQ-ENV-23, REQ-ENV-24).
+    /// Repeated fields are joined (REQ-ENV-25). There is no `HTTP_PROXY` (REQ-ENV-24), and no variable for a field whose name holds an
+    /// underscore on the wire (REQ-ENV-23).
     ///
     /// # Errors
     /// The path holds a malformed escape: the client's fault, 400.
@@ -273,7 +302,7 @@ impl Environ {
         variables::variables(self)
     }
 
-    /// The URL of the request, put together as PEP 3333 has it: scheme, authority, raw path, raw query.
+    /// The URL of the request, put together as PEP 3333 has it: scheme, authority, raw path, raw query (REQ-ENV-27).
     ///
     /// ```
     /// let environ = rwgi::Environ::builder().uri("/a%20b?c").host("example.org").build()?;

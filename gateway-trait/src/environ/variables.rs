@@ -13,7 +13,7 @@ use super::Environ;
 use super::path::decode_octets;
 use crate::{BodyLength, Endpoint, Result};
 
-/// One variable: its name and its octets.
+/// One variable: its name and its octets, which need not be UTF-8.
 pub type Variable<'a> = (Cow<'static, str>, Cow<'a, [u8]>);
 
 /// All variables of the environ; see [`Environ::variables`].

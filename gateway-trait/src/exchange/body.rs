@@ -23,8 +23,11 @@ use crate::{Error, Result};
 
 /// The content of a response: it holds the application's future where that has not returned, and polls it.
 ///
-/// An error means that the message must be cut so that the client can tell (REQ-ERR-07). Dropping it cancels the
-/// application.
+/// An error means that the message must be cut so that the client can tell (REQ-ERR-07, REQ-ERR-09). The end comes when the application
+/// has returned (REQ-EXCH-05).
+///
+/// # Cancel safety
+/// A frame that was asked for and did not come is not lost. Dropping the body before its end cancels the application.
 pub struct ResponseBody {
     source: Source,
     completion: Completion,
@@ -77,7 +80,7 @@ impl ResponseBody {
         Self { source: Source::Ended, completion: Completion::default() }
     }
 
-    /// Whether all of the content is here already, so that it can neither fail nor be waited for.
+    /// Whether all of the content is here already, as one piece at most, so that it can neither fail nor be waited for.
     #[inline]
     pub fn is_whole(&self) -> bool {
         matches!(self.source, Source::Ended | Source::Whole(_))
@@ -120,7 +123,7 @@ impl ResponseBody {
         matches!(self.source, Source::Session(_))
     }
 
-    /// Takes the session out, for the server that carries it; `None` where there is none.
+    /// Takes the session out, for the server that carries it; `None` where there is none, or it was taken before.
     pub fn take_session(&mut self) -> Option<Session> {
         match std::mem::replace(&mut self.source, Source::Ended) {
             Source::Session(session) => Some(*session),

@@ -38,11 +38,15 @@ use crate::{Application, Environ, Error, Finished, ResponseHead, Result, StartRe
 /// inside, and sees a head and a body that cannot be bypassed.
 ///
 /// # Errors
-/// The application failed before its head was committed. Afterwards a failure is an error of the [`ResponseBody`].
+/// The application failed, or panicked (REQ-ERR-05), before its head was committed. Afterwards a failure is an error of the
+/// [`ResponseBody`].
+///
+/// # Panics
+/// When polled again after it was ready, as any future.
 ///
 /// # Cancel safety
 /// Dropping the exchange, or later the body, drops the application's future at its current await and tells every
-/// [`on_complete`](StartResponse::on_complete) callback.
+/// [`on_complete`](StartResponse::on_complete) callback (REQ-EXCH-08, REQ-EXCH-12).
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -70,7 +74,8 @@ struct Running {
 }
 
 impl Exchange {
-    /// Calls `application` with `environ`; nothing runs before the first poll.
+    /// Calls `application` with `environ`; nothing runs before the first poll. What the application can do is what the environ's
+    /// [`capabilities`](Environ::capabilities) say.
     #[inline]
     pub fn new<A: Application>(application: Arc<A>, environ: Environ) -> Self {
         let slot = Slot::new(environ.method() == Method::HEAD, *environ.capabilities());
@@ -82,7 +87,10 @@ impl Exchange {
         Self { running: Some(Running { future, slot, parked: false }) }
     }
 
-    /// Where informational responses go, on a server that has the capability.
+    /// Where informational responses go, in their order, on a server that has the capability (REQ-CAP-04). Without a sink `inform` fails
+    /// (REQ-CAP-01).
+    ///
+    /// `sink` is called inside the application's call of `inform`, and must not block.
     pub fn on_informational(
         self,
         sink: impl FnMut(StatusCode, HeaderMap) + Send + 'static,

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use http::StatusCode;
 
-/// How an exchange ended, as [`on_complete`](crate::StartResponse::on_complete) is told.
+/// How an exchange ended, as [`on_complete`](crate::StartResponse::on_complete) is told (REQ-EXCH-10).
 #[derive(Clone, Debug)]
 pub struct Outcome {
     kind: OutcomeKind,
@@ -20,11 +20,11 @@ pub struct Outcome {
 /// The ways in which an exchange can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutcomeKind {
-    /// The application returned its `Finished` and the server took the whole response.
+    /// The application returned its `Finished` and the server took the whole response (REQ-EXCH-11).
     Completed,
-    /// The server dropped the exchange before its end: the client left, the server stops, time ran out.
+    /// The server dropped the exchange before its end: the client left, the server stops, time ran out (REQ-EXCH-12).
     Cancelled,
-    /// The application failed, before or after its head was committed.
+    /// The application failed, or the body that it forwarded, before or after its head was committed (REQ-EXCH-13).
     Failed,
 }
 
@@ -38,17 +38,19 @@ impl Outcome {
         self.kind
     }
 
-    /// The status of the response; after a failure before the commit, the one that the server is asked to answer with.
+    /// The status of the response (REQ-EXCH-14); after a failure before the commit, the one that the server is asked to answer with.
+    ///
+    /// `None` where the exchange was cancelled before its head, or was over when the callback was registered.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// Bytes of content that the server took.
+    /// Bytes of content that the server took for sending, without their framing (REQ-EXCH-14).
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What failed, for the log.
+    /// What failed, for the log; `None` unless something did.
     pub fn error_message(&self) -> Option<&str> {
         self.error.as_deref()
     }

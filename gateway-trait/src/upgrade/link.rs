@@ -15,7 +15,9 @@ pub(crate) mod sealed {
     impl Sealed for crate::Messages {}
 }
 
-/// What crosses a session: [`Octets`](crate::Octets) or [`Messages`](crate::Messages).
+/// What crosses a session: [`Octets`](crate::Octets) or [`Messages`](crate::Messages). No other type can implement it.
+///
+/// Each way holds less than 64 KiB and fewer than 128 pieces before it takes another (REQ-UPG-12, REQ-WS-29).
 pub trait SessionKind: sealed::Sealed + 'static {
     /// What the client sends, to the application.
     type In: SessionPiece;
@@ -33,7 +35,7 @@ pub trait SessionKind: sealed::Sealed + 'static {
 
 /// A piece of what crosses a session.
 pub trait SessionPiece: Send {
-    /// Its size in bytes.
+    /// Its size in bytes, which counts towards what a session holds at most.
     fn weight(&self) -> usize;
 }
 

@@ -34,7 +34,8 @@ pub struct UpgradeOffer {
 }
 
 impl UpgradeOffer {
-    /// The offer of an HTTP/1.1 request, if it makes one: `Connection: upgrade` beside an Upgrade field that follows its grammar.
+    /// The offer of an HTTP/1.1 request, if it makes one: `Connection: upgrade` beside an Upgrade field that follows its grammar
+    /// (REQ-UPG-01).
     ///
     /// A request with content makes none as far as a server is concerned, which is the caller's to know.
     pub fn of_request(head: &request::Parts) -> Option<Self> {
@@ -61,7 +62,7 @@ impl UpgradeOffer {
         Some(Self { protocols, websocket })
     }
 
-    /// The offer of an extended CONNECT: what `:protocol` names.
+    /// The offer of an extended CONNECT: what `:protocol` names (REQ-UPG-13).
     pub fn of_connect(head: &request::Parts, protocol: &str) -> Self {
         let websocket =
             (protocol == "websocket").then(|| WebSocketOffer::of_connect(head)).flatten();
@@ -78,7 +79,7 @@ impl UpgradeOffer {
         self.protocols().find(|offered| offered.eq_ignore_ascii_case(protocol))
     }
 
-    /// The WebSocket handshake, where the offer is a valid one.
+    /// The WebSocket handshake, where the offer is a valid one (REQ-WS-01).
     pub fn websocket(&self) -> Option<&WebSocketOffer> {
         self.websocket.as_ref()
     }

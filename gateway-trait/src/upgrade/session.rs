@@ -18,7 +18,10 @@ use crate::{Error, Result};
 /// [`take_session`](crate::ResponseBody::take_session).
 ///
 /// A server sends the head, and then carries the session in the same task: it polls the application, takes what is to be sent, gives what
-/// comes, and [parks](SessionHalf::park) before it waits. Dropping it cancels the application.
+/// comes, and [parks](SessionHalf::park) before it waits.
+///
+/// # Cancel safety
+/// Dropping it before [`finish`](SessionHalf::finish) cancels the application, and cuts the session for both halves.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Session {
@@ -28,7 +31,7 @@ pub enum Session {
     WebSocket(SessionHalf<crate::websocket::Messages>, Box<crate::Acceptance>),
 }
 
-/// The server's half of a session of one kind.
+/// The server's half of a session of one kind. No method waits: after [`park`](Self::park) a change wakes the task.
 pub struct SessionHalf<K: SessionKind> {
     link: Arc<Link<K>>,
     running: Running,
@@ -114,12 +117,12 @@ impl<K: SessionKind> SessionHalf<K> {
         self.running.again
     }
 
-    /// Whether the application takes more of what comes: without room the server does not read.
+    /// Whether the application takes more of what comes: without room the server does not read (REQ-UPG-12, REQ-WS-29).
     pub fn has_room(&self) -> bool {
         self.link.has_room()
     }
 
-    /// Gives what has come.
+    /// Gives what has come; dropped where the application's half hears no more.
     pub fn give(&mut self, piece: K::In, cx: &Context<'_>) {
         self.running.again |= self.link.give(piece, cx);
     }
@@ -129,7 +132,7 @@ impl<K: SessionKind> SessionHalf<K> {
         self.running.again |= self.link.give_end(end, cx);
     }
 
-    /// Takes the next piece to send.
+    /// Takes the next piece to send, which counts as sent in the outcome (REQ-EXCH-14); `None` where there is none for now.
     pub fn take(&mut self, cx: &Context<'_>) -> Option<K::Out> {
         let (piece, again) = self.link.take(cx);
         self.running.again |= again;
@@ -149,7 +152,7 @@ impl<K: SessionKind> SessionHalf<K> {
         self.running.result.as_ref()
     }
 
-    /// Tells the application that the server stops.
+    /// Tells the application that the server stops (REQ-UPG-11).
     pub fn stop(&mut self, cx: &Context<'_>) {
         self.running.again |= self.link.stop(cx);
     }
@@ -162,7 +165,7 @@ impl<K: SessionKind> SessionHalf<K> {
         parked
     }
 
-    /// The session is over and everything that could be sent was; gives how the application ended.
+    /// The session is over and everything that could be sent was; gives how the application ended. One that has not is cancelled.
     ///
     /// # Errors
     /// The application's failure, for the log.

@@ -14,7 +14,7 @@ use super::link::{Gone, Link, SessionKind, SessionPiece};
 use crate::exchange::slot::{Slot, departed};
 use crate::{Finished, Result};
 
-/// Octets as they come, cut nowhere in particular.
+/// Octets as they come, cut nowhere in particular: the [`SessionKind`] of a [`Tunnel`].
 #[derive(Debug)]
 pub enum Octets {}
 
@@ -48,7 +48,7 @@ impl SessionPiece for Bytes {
 /// The application's half of a connection that it took over by [`upgrade`](crate::StartResponse::upgrade).
 ///
 /// It ends when the application returns: with `Ok` what was sent arrives and both directions end in order, with an error the connection
-/// is cut, as a response is.
+/// is cut, as a response is (REQ-UPG-10). Octets arrive in order and unchanged (REQ-UPG-05); each direction ends by itself (REQ-UPG-09).
 ///
 /// ```
 /// use rwgi::{Environ, Finished, StartResponse};
@@ -68,12 +68,12 @@ pub struct Tunnel {
     writer: TunnelWriter,
 }
 
-/// The receiving half of a [`Tunnel`].
+/// The receiving half of a [`Tunnel`]; once it is dropped, what the client sends is thrown away.
 pub struct TunnelReader {
     link: Arc<Link<Octets>>,
 }
 
-/// The sending half of a [`Tunnel`].
+/// The sending half of a [`Tunnel`]; it gives the proof by which the application ends.
 pub struct TunnelWriter {
     link: Arc<Link<Octets>>,
     slot: Arc<Slot>,
@@ -133,7 +133,8 @@ impl Tunnel {
 }
 
 impl TunnelReader {
-    /// The next octets, as they came; `None` once the client has said that it sends no more. Cancel safe.
+    /// The next octets, as they came; `None` once the client has said that it sends no more. Cancel safe: dropped before it is ready,
+    /// nothing was taken.
     ///
     /// # Errors
     /// The client broke off.
@@ -163,6 +164,8 @@ impl Drop for TunnelReader {
 impl TunnelWriter {
     /// Sends octets once the server has room for them: this is the backpressure. Cancel safe: dropped before it is ready, nothing was sent.
     ///
+    /// There is room while less than 64 KiB and fewer than 128 pieces wait to be taken. An empty piece sends nothing.
+    ///
     /// # Errors
     /// Nobody takes them any more: the session is over, or [`end`](Self::end) was called.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<()> {
@@ -184,18 +187,18 @@ impl TunnelWriter {
     /// Waits until the server has taken what was sent. Cancel safe.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// The session is over, and not all of it was taken.
     pub async fn flush(&mut self) -> Result<()> {
         poll_fn(|cx| self.link.poll_flush(cx).map_err(|Gone| departed())).await
     }
 
-    /// Says to the client that nothing more is sent; receiving goes on.
+    /// Says to the client that nothing more is sent; receiving goes on (REQ-UPG-09).
     pub fn end(&mut self) {
         self.link.finish();
     }
 
-    /// Waits until the server begins to stop. How a protocol is ended is the application's to know; what goes on beyond the server's
-    /// period of grace is cut. Cancel safe.
+    /// Waits until the server begins to stop, or the session is over (REQ-UPG-11). How a protocol is ended is the application's to know;
+    /// what goes on beyond the server's period of grace is cut. Cancel safe.
     pub async fn stopping(&self) {
         poll_fn(|cx| self.link.poll_stopping(cx)).await;
     }

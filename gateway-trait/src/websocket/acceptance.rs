@@ -34,7 +34,8 @@ pub struct Acceptance {
 pub enum Ping {
     /// Never: a client that vanished is found out by the next message.
     Never,
-    /// After a time in which nothing came; without a sign of life for as long as `patience` after that the session is over (1006).
+    /// After a time in which nothing came; without a sign of life for as long as `patience` after that the session is over (1006,
+    /// REQ-WS-22).
     Every {
         /// How long nothing may come before a Ping is sent.
         idle: Duration,
@@ -56,7 +57,7 @@ impl Acceptance {
         }
     }
 
-    /// Chooses a subprotocol: one of those that the client offers.
+    /// Chooses a subprotocol: one of those that the client [offers](crate::WebSocketOffer::subprotocols), else `accept` fails (REQ-WS-06).
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
@@ -64,6 +65,8 @@ impl Acceptance {
     }
 
     /// Adds a field to the response's head, such as Set-Cookie.
+    ///
+    /// One that [`ResponseHead::append`] refuses, or whose name begins with `sec-websocket-` (REQ-WS-05), makes `accept` fail.
     #[must_use]
     pub fn field(mut self, name: impl IntoName, value: impl IntoValue) -> Self {
         let added = name.into_name().and_then(|name| {
@@ -80,8 +83,8 @@ impl Acceptance {
         self
     }
 
-    /// The largest message that is taken, in bytes, after it was inflated; a larger one closes with 1009. The server has a default, and
-    /// says so in [`Limits`](crate::Limits).
+    /// The largest message that is taken, in bytes, after it was inflated; a larger one closes with 1009 (REQ-WS-19, REQ-WS-25). The server
+    /// has a default, and says so in [`Limits`](crate::Limits).
     #[must_use]
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.message_limit = Some(bytes);
@@ -95,25 +98,25 @@ impl Acceptance {
         self
     }
 
-    /// Whether messages may be compressed where the client offers it (RFC 7692); on unless said otherwise. Off where secrets stand beside
-    /// what an attacker can choose.
+    /// Whether messages may be compressed where the client offers it (RFC 7692, REQ-WS-23); on unless said otherwise. Off where secrets stand
+    /// beside what an attacker can choose.
     #[must_use]
     pub fn compression(mut self, allowed: bool) -> Self {
         self.compression = allowed;
         self
     }
 
-    /// The subprotocol that was chosen.
+    /// The subprotocol that was chosen; `None` for none.
     pub fn chosen_subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
-    /// The limit that was set.
+    /// The limit that was set, in bytes; `None` leaves it to the server.
     pub fn chosen_message_limit(&self) -> Option<usize> {
         self.message_limit
     }
 
-    /// The policy that was set.
+    /// The policy that was set; `None` leaves it to the server.
     pub fn chosen_ping(&self) -> Option<Ping> {
         self.ping
     }

@@ -8,7 +8,13 @@ use bytes::Bytes;
 
 use crate::upgrade::link::{SessionKind, SessionPiece};
 
-/// A message, whole.
+/// A message, whole (REQ-WS-07).
+///
+/// ```
+/// use rwgi::Message;
+/// assert_eq!(Message::from("hello").as_text(), Some("hello"));
+/// assert_eq!(Message::from(vec![0xff]).as_text(), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Text, which is UTF-8.
@@ -18,7 +24,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Its size in bytes.
+    /// Its size in bytes, of text, too.
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -72,7 +78,7 @@ impl From<Vec<u8>> for Message {
     }
 }
 
-/// A status code with which an application may close (RFC 6455, section 7.4).
+/// A status code with which an application may close (RFC 6455, section 7.4; REQ-WS-14).
 ///
 /// ```
 /// use rwgi::CloseCode;
@@ -104,7 +110,7 @@ impl CloseCode {
     /// 1013: try again later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
 
-    /// A code that may stand in a Close frame: 1000 to 1003, 1007 to 1014, 3000 to 4999.
+    /// A code that may stand in a Close frame: 1000 to 1003, 1007 to 1014, 3000 to 4999; `None` for every other (REQ-WS-14).
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
@@ -125,7 +131,7 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// How a WebSocket ended.
+/// How a WebSocket ended (REQ-WS-28).
 ///
 /// An error by `?` in an application, so that a message that should have come and did not is a failure; a loop ends with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +139,7 @@ pub struct Closed {
     /// The code: what the client's Close frame said, 1005 where it said none, 1006 where there was no Close frame; where the server closed
     /// first, its own.
     pub code: u16,
-    /// The reason, beside the code.
+    /// The reason, beside the code: 123 bytes at most, often empty.
     pub reason: String,
     /// Whether both sides have closed, in order.
     pub clean: bool,
@@ -163,6 +169,11 @@ const REASON_BYTES: usize = 123;
 
 impl CloseFrame {
     /// Of a code and a reason, which is cut where a Close frame has no more room (after 123 bytes, at a character's end).
+    ///
+    /// ```
+    /// use rwgi::{CloseCode, CloseFrame};
+    /// assert_eq!(CloseFrame::new(CloseCode::NORMAL, "é".repeat(100)).reason().len(), 122);
+    /// ```
     pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
         if reason.len() > REASON_BYTES {
@@ -193,7 +204,7 @@ pub enum Outgoing {
     Close(CloseFrame),
 }
 
-/// WebSocket messages, as they cross a session.
+/// WebSocket messages, as they cross a session: the [`SessionKind`] of a [`WebSocket`](crate::WebSocket).
 #[derive(Debug)]
 pub enum Messages {}
 

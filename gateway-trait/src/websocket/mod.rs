@@ -21,8 +21,8 @@ use crate::{Finished, Result};
 
 /// A WebSocket, as [`accept`](crate::StartResponse::accept) gives it.
 ///
-/// Pings are answered by the server. The session ends when the application returns: what it did not [close](Self::close) is closed then,
-/// with 1000 after `Ok`, 1011 after an error, and 1001 where the server stops.
+/// Pings are answered by the server (REQ-WS-15). The session ends when the application returns: what it did not [close](Self::close) is
+/// closed then, with 1000 after `Ok`, 1011 after an error, and 1001 where the server stops (REQ-WS-20).
 ///
 /// ```
 /// use rwgi::{Environ, Finished, StartResponse};
@@ -45,12 +45,12 @@ pub struct WebSocket {
     sender: WebSocketSender,
 }
 
-/// The receiving half of a [`WebSocket`].
+/// The receiving half of a [`WebSocket`]; once it is dropped, what the client sends is thrown away.
 pub struct WebSocketReceiver {
     link: Arc<Link<Messages>>,
 }
 
-/// The sending half of a [`WebSocket`].
+/// The sending half of a [`WebSocket`]; it gives the proof by which the application ends.
 pub struct WebSocketSender {
     link: Arc<Link<Messages>>,
     slot: Arc<Slot>,
@@ -136,10 +136,10 @@ impl WebSocket {
 }
 
 impl WebSocketReceiver {
-    /// The next message, whole. Cancel safe.
+    /// The next message, whole and in its order (REQ-WS-07). Cancel safe: dropped before it is ready, nothing was taken.
     ///
     /// # Errors
-    /// The socket is closed: how, and by whom. It comes after all messages that came before it, and again each time.
+    /// The socket is closed, and how (REQ-WS-28). It comes after all messages that came before it, and again each time.
     pub async fn recv(&mut self) -> Result<Message, Closed> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
@@ -160,7 +160,7 @@ impl WebSocketReceiver {
         self.link.try_recv()
     }
 
-    /// How many messages are here already; the server reads no further than a bounded number of them.
+    /// How many messages are here already; while 128 of them, or 64 KiB, wait the server reads no further (REQ-WS-29).
     pub fn waiting(&self) -> usize {
         self.link.waiting()
     }
@@ -180,6 +180,8 @@ impl Drop for WebSocketReceiver {
 impl WebSocketSender {
     /// Sends a message once the server has room for it: this is the backpressure. Cancel safe: dropped before it is ready, nothing was sent.
     ///
+    /// There is room while less than 64 KiB and fewer than 128 messages wait to be taken. They leave in their order (REQ-WS-26).
+    ///
     /// # Errors
     /// The socket is closed.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Closed> {
@@ -190,7 +192,7 @@ impl WebSocketSender {
     /// Waits until the server has taken what was sent. Cancel safe.
     ///
     /// # Errors
-    /// The socket is closed.
+    /// The socket is closed, and not all of it was taken.
     pub async fn flush(&mut self) -> Result<(), Closed> {
         poll_fn(|cx| self.link.poll_flush(cx)).await.map_err(|Gone| self.gone())
     }

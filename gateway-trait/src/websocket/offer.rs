@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, request};
 
 use crate::upgrade::{elements, is_token};
 
-/// A valid WebSocket handshake: what the client offers, and from where it comes.
+/// A valid WebSocket handshake: what the client offers, and from where it comes (REQ-WS-01).
 ///
 /// ```
 /// # use rwgi::{Environ, ServerInfo};
