@@ -73,17 +73,15 @@ impl ResponseHead {
     ///
     /// # Errors
     /// The status is not final (below 200 or above 599; REQ-RESP-03), a name or value is malformed (REQ-RESP-06), a field belongs to the
-    /// connection (REQ-RESP-08), or Content-Length is no number or given twice with different values (REQ-RESP-09).
-    ///
-    /// # Panics
-    /// More than 24,576 fields are given at once, for which no [`HeaderMap`] makes room.
+    /// connection (REQ-RESP-08), Content-Length is no number or given twice with different values (REQ-RESP-09), or there are more fields
+    /// than a [`HeaderMap`] has room for.
     #[inline]
     pub fn new(status: StatusCode, fields: impl IntoFields) -> Result<Self> {
         check_status(status)?;
         let mut head = Self::default();
         head.parts.status = status;
         if fields.count_hint() > FIELDS_WITHOUT_RESERVE {
-            head.parts.headers.reserve(fields.count_hint());
+            head.parts.headers.try_reserve(fields.count_hint())?;
         }
         fields.append_to(&mut head)?;
         Ok(head)
@@ -301,6 +299,16 @@ mod tests {
     use http::header::CONTENT_TYPE;
 
     // Evidence: REQ-RESP-03
+    #[test]
+    fn more_fields_than_there_is_room_for_are_an_error() {
+        for count in [30_000, 40_000] {
+            let fields: Vec<_> = (0..count).map(|number| (format!("x-{number}"), "a")).collect();
+            let fields: Vec<(&str, &str)> =
+                fields.iter().map(|(name, value)| (&**name, *value)).collect();
+            assert!(ResponseHead::new(StatusCode::OK, fields).is_err(), "{count}");
+        }
+    }
+
     #[test]
     fn only_a_final_status_makes_a_head() {
         for status in [100, 101, 103, 199, 600, 999] {
