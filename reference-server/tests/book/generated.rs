@@ -212,6 +212,11 @@ fn what_is_generated_is_what_its_source_says_today() {
     for document in Document::all().iter().filter(generated) {
         let mut changes = Vec::new();
         let mut from = 0;
+        // An end without a beginning closes what nobody makes anew.
+        let count = |part| document.text.matches(part).count();
+        if count("<!-- generated: ") != count("<!-- end -->") {
+            complaints.push(format!("{}: beginnings and ends do not match", document.name));
+        }
         while let Some(at) = document.text[from..].find("<!-- generated: ") {
             let start = from + at + "<!-- generated: ".len();
             let length = document.text[start..].find(" -->\n").unwrap();
