@@ -96,7 +96,8 @@ pub struct Config {
     pub linger: Duration,
     /// Connections at once; beyond it the server stops accepting and the kernel's queue fills.
     ///
-    /// 10,000, or the limit on open files less 64 (or half of it), where that is less.
+    /// 10,000, or the limit on open files less 64 (or half of it), where that is less. [`run`](crate::run) and the command raise the soft limit
+    /// to the hard one.
     pub connections: usize,
     /// Certificates in PEM, one file each, the server's own first in it and its authorities' after; with one, TLS is spoken on every TCP
     /// address that is not written `http://…`. A client is shown the first that is valid for the name it asks for, else the first of all.

@@ -24,6 +24,7 @@ mod admin;
 mod choice;
 mod command;
 mod config;
+mod descriptors;
 mod error;
 mod life;
 mod server;
@@ -97,7 +98,9 @@ pub fn serve<A: Application>(application: A) -> Result<()> {
 
 /// Runs a server on a runtime made for it, until SIGTERM or ctrl-c; blocks. `config` takes the place of what [`Server::config`] has set.
 ///
-/// The runtime is dropped without waiting for blocking calls: one that never returns does not keep the process.
+/// The process is the server's: its limit on open files is raised as far as it may raise it itself (the soft limit to the hard one), as Go's
+/// and Node's programs do; [`Server::serve`] leaves it alone. The runtime is dropped without waiting for blocking calls: one that never
+/// returns does not keep the process.
 ///
 /// ```no_run
 /// use rwgi_server::{Config, Server};
@@ -114,6 +117,7 @@ pub fn serve<A: Application>(application: A) -> Result<()> {
 /// # Panics
 /// Inside of a tokio runtime, for it starts one of its own.
 pub fn run<A: Application>(server: Server<A>, config: &Config) -> Result<()> {
+    descriptors::raise();
     let mut server = server.config(config.clone());
     // Before there are other threads, which might read the environment while the variables are taken out of it.
     server.inherit()?;

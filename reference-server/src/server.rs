@@ -18,6 +18,7 @@ use crate::blocking::BlockingThreads;
 use crate::choice::Runtime;
 use crate::config::Config;
 use crate::connection::{self, Shared};
+use crate::descriptors;
 use crate::door::Door;
 use crate::gateway::Proxies;
 use crate::hosted::Host;
@@ -256,7 +257,9 @@ impl<A: Application> Server<A> {
             }),
             config: self.config,
         });
-        let room = Arc::new(Semaphore::new(places(&shared.config)));
+        let room = Arc::new(Semaphore::new(
+            descriptors::places(&shared.config).min(Semaphore::MAX_PERMITS),
+        ));
         let (doors, tasks) = (TaskTracker::new(), TaskTracker::new());
         if let Some(tls) = &tls {
             doors.spawn(tls::watch(Arc::clone(tls), Arc::clone(&shared.stop)));
@@ -294,24 +297,6 @@ fn server_info(config: &Config, endpoints: Vec<Endpoint>) -> ServerInfo {
     info.limits = config.limits();
     info.blocking = Some(Arc::new(BlockingThreads::new(Handle::current())));
     info
-}
-
-/// Connections at once: as configured, and no more than there are descriptors for, with some left for files and the application.
-fn places(config: &Config) -> usize {
-    const SPARE: u64 = 64;
-    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let most = descriptors.map_or(usize::MAX, |most| {
-        usize::try_from(most.saturating_sub(SPARE).max(most / 2)).unwrap_or(usize::MAX)
-    });
-    if most < config.connections {
-        tracing::warn!(
-            "connections: {} are allowed, but the process may open {} files: no more than {most} at once are accepted; \
-             raise the limit (ulimit -n, LimitNOFILE=) or lower the number",
-            config.connections,
-            descriptors.unwrap_or_default()
-        );
-    }
-    config.connections.min(most).min(Semaphore::MAX_PERMITS)
 }
 
 /// Runs the application's startup on a task of its own, where a panic is an error.

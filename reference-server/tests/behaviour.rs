@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rwgi::{Environ, Finished, StartResponse};
 use support::command::Rwgi;
 use support::{Client, End, within};
@@ -263,7 +264,13 @@ async fn idle_connection(which: &str, count: usize) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_keeps_about_what_hypers_does() {
-    let count = either(1000, 10_000);
+    // The short form has to do with the 1,024 descriptors that a program usually has, its neighbours beside it.
+    let count = either(400, 10_000);
+    if long() {
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        setrlimit(Resource::Nofile, limit).unwrap();
+    }
     let (ours, all) = idle_connection("server", count).await;
     let (hypers, _) = idle_connection("bare_hyper", count).await;
     let ratio = ours as f64 / hypers as f64;

@@ -193,3 +193,22 @@ async fn check_reads_the_files_of_certificates() {
     let said = text(&run(&["check", "--key", "no/such.key"], &[]).await.stderr);
     assert!(said.contains("each certificate needs its key"), "{said}");
 }
+
+#[tokio::test]
+async fn it_takes_the_descriptors_that_it_may_have() {
+    let mut limited = std::process::Command::new("sh");
+    let script = r#"ulimit -S -n 100; exec "$0" --bind 127.0.0.1:0 --connections 200"#;
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_rwgi")]).env_remove("RWGI_LOG");
+    let rwgi = Rwgi::spawn(limited).await;
+    // More than the soft limit that it was started with.
+    let mut clients = Vec::new();
+    for _ in 0..150 {
+        let mut client = Client::connect(rwgi.address).await;
+        assert_eq!(client.get("/plaintext").await.text(), "Hello, World!");
+        clients.push(client);
+    }
+    rwgi.signal("TERM");
+    let (status, said) = rwgi.ended().await;
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(!said.contains("raise the limit"), "{said}");
+}
