@@ -167,9 +167,36 @@ impl Error {
         &self.inner.message
     }
 
+    /// Every cause, the direct one first.
+    fn chain(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        std::iter::successors(self.source(), |&cause| cause.source())
+    }
+
     /// The direct cause.
     pub fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.inner.source.as_deref().map(|source| source as _)
+    }
+
+    /// What led to it, the direct cause first, less those that only repeat the one before: an error that came by `?` has its cause's message
+    /// for its own.
+    ///
+    /// `{:#}` writes message and causes in one line, for a log.
+    ///
+    /// ```
+    /// let error = rwgi::Error::application("no settings").with_source("x".parse::<u8>().unwrap_err());
+    /// assert_eq!(error.causes().count(), 1);
+    /// assert_eq!(format!("{error:#}"), "no settings: invalid digit found in string");
+    /// let converted = rwgi::Error::from("x".parse::<u8>().unwrap_err());
+    /// assert_eq!(format!("{converted:#}"), "invalid digit found in string");
+    /// ```
+    pub fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        let mut said = self.message().to_owned();
+        self.chain().filter(move |cause| {
+            let text = cause.to_string();
+            let new = text != said;
+            said = text;
+            new
+        })
     }
 
     /// Where the error was made: known where `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for it, and for no fault of the client.
@@ -203,14 +230,7 @@ impl Error {
     /// assert!(error.find::<std::num::ParseIntError>().is_some());
     /// ```
     pub fn find<T: StdError + 'static>(&self) -> Option<&T> {
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            if let Some(found) = error.downcast_ref::<T>() {
-                return Some(found);
-            }
-            cause = error.source();
-        }
-        None
+        self.chain().find_map(|cause| cause.downcast_ref())
     }
 }
 
@@ -268,9 +288,14 @@ impl Error {
     }
 }
 
+/// The message; with `{:#}` the causes after it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.inner.message)
+        f.write_str(&self.inner.message)?;
+        if f.alternate() {
+            self.causes().try_for_each(|cause| write!(f, ": {cause}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -319,6 +344,26 @@ mod tests {
         assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(error.message(), "disk");
         assert!(error.find::<std::io::Error>().is_some());
+    }
+
+    // Evidence: REQ-ERR-02
+    #[test]
+    fn a_hint_that_is_no_error_becomes_500() {
+        for status in [StatusCode::OK, StatusCode::from_u16(600).unwrap()] {
+            let error = Error::application("odd").with_status(status);
+            assert_eq!(error.status(), 500);
+        }
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let disk = Error::from(std::io::Error::other("disk"));
+        assert_eq!(format!("{disk:#}"), "disk");
+        let page = Error::application("no page").with_source(BoxError::from(disk));
+        assert_eq!(
+            (format!("{page}"), format!("{page:#}")),
+            ("no page".into(), "no page: disk".into())
+        );
     }
 
     // Evidence: REQ-ERR-01

@@ -177,9 +177,7 @@ impl Asked {
         fault::log_error(error, &self.label, false);
         let seen = self.underway.as_ref().and_then(|underway| underway.observation.as_ref());
         let shown = seen.and_then(|seen| seen.page(error));
-        shown
-            .unwrap_or_else(|| fault::error_response(fault::error_status(error)))
-            .map(ResponseBody::from)
+        shown.unwrap_or_else(|| fault::error_response(error.status())).map(ResponseBody::from)
     }
 
     /// The response as hyper takes it, with what the connection does after it.
@@ -247,8 +245,7 @@ impl Asked {
                 .with_status(StatusCode::NOT_IMPLEMENTED)
                 .with_requirement("REQ-UPG-08");
                 fault::log_error(&error, &self.label, false);
-                *response =
-                    fault::error_response(fault::error_status(&error)).map(ResponseBody::from);
+                *response = fault::error_response(error.status()).map(ResponseBody::from);
             }
             return false;
         }

@@ -144,42 +144,12 @@ impl fmt::Display for Label {
 pub(crate) fn log_error(error: &Error, request: &dyn fmt::Display, aborted: bool) {
     let what = if aborted { "response aborted" } else { "error response" };
     let requirement = error.requirement().unwrap_or("-");
-    let cause = Causes(error);
-    let status = error_status(error).as_u16();
+    let status = error.status().as_u16();
     let at = error.location().map(tracing::field::display);
     if error.fault() == Fault::Client {
-        tracing::debug!(status, requirement, request = %request, fault = %error.fault(), at, "{what}: {error}{cause}");
+        tracing::debug!(status, requirement, request = %request, fault = %error.fault(), at, "{what}: {error:#}");
     } else {
-        tracing::error!(status, requirement, request = %request, fault = %error.fault(), at, "{what}: {error}{cause}");
-    }
-}
-
-/// The chain of causes, for a log line.
-struct Causes<'a>(&'a Error);
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut cause = self.0.source();
-        let mut last = self.0.message().to_owned();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if text != last {
-                write!(f, ": {text}")?;
-            }
-            last = text;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// The status by which an error is answered: the one it carries where that is an error's, else 500.
-pub(crate) fn error_status(error: &Error) -> StatusCode {
-    let status = error.status();
-    if status.is_client_error() || status.is_server_error() {
-        status
-    } else {
-        StatusCode::INTERNAL_SERVER_ERROR
+        tracing::error!(status, requirement, request = %request, fault = %error.fault(), at, "{what}: {error:#}");
     }
 }
 
@@ -230,15 +200,9 @@ mod tests {
     #[test]
     fn a_client_learns_the_status_and_nothing_else() {
         let error = Error::client(StatusCode::NOT_FOUND, "secret path /etc");
-        let response = error_response(error_status(&error));
+        let response = error_response(error.status());
         assert_eq!(response.status(), 404);
         assert_eq!(response.body(), "404 Not Found\n");
-    }
-
-    #[test]
-    fn a_hint_that_is_no_error_becomes_500() {
-        let error = Error::application("odd").with_status(StatusCode::OK);
-        assert_eq!(error_status(&error), 500);
     }
 
     #[test]

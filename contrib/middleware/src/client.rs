@@ -125,7 +125,7 @@ impl<A: Application> Request<A> {
         Ok(match testing::call(&self.application, environ).await {
             Ok(response) => Response(Answer::Given(response)),
             Err(error) => {
-                let status = failure::status(&error);
+                let status = error.status();
                 let content = failure::text(status).into();
                 Response(Answer::Failed { status, content, fields: HeaderMap::new(), error })
             }

@@ -82,7 +82,7 @@ impl<A: Application> Application for ErrorPages<A> {
             Err(error) => error,
         };
         failure::log(&error, &request);
-        let status = failure::status(&error);
+        let status = error.status();
         let (media, page) = match &self.render {
             Some(render) => render(&error, status),
             None => kind.page(status),

@@ -52,27 +52,14 @@ pub(crate) fn response(status: StatusCode) -> Response<ResponseBody> {
 /// Logs a failure, with its causes.
 pub(crate) fn log(error: &Error, label: &Label, aborted: bool) {
     let what = if aborted { "response aborted" } else { "error response" };
-    let mut causes = String::new();
-    let mut last = error.message().to_owned();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // A converted error has its cause's message for its own.
-        if text != last {
-            causes.push_str(": ");
-            causes.push_str(&text);
-        }
-        last = text;
-        cause = error.source();
-    }
     let status = error.status().as_u16();
     let requirement = error.requirement().unwrap_or("-");
     match error.fault() {
         Fault::Client => {
-            tracing::debug!(request = %label, status, requirement, "{what}: {error}{causes}");
+            tracing::debug!(request = %label, status, requirement, "{what}: {error:#}");
         }
         Fault::Application | Fault::Server => {
-            tracing::error!(request = %label, status, requirement, "{what}: {error}{causes}");
+            tracing::error!(request = %label, status, requirement, "{what}: {error:#}");
         }
     }
 }

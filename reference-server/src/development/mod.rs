@@ -11,7 +11,6 @@ use rwgi::Error;
 
 pub(crate) use self::page::{Section, html, plain};
 pub(crate) use self::panic::{forget, remember, remembered};
-use crate::fault;
 
 /// An error as a developer sees it; `request` names the exchange for the page's head.
 pub(crate) fn error_response(
@@ -20,15 +19,10 @@ pub(crate) fn error_response(
     id: &str,
     as_html: bool,
 ) -> Response<bytes::Bytes> {
-    let status = fault::error_status(error);
+    let status = error.status();
     let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("Error"));
     let mut sections = vec![Section::text("What failed", error.message())];
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        causes.push(inner.to_string());
-        cause = inner.source();
-    }
+    let causes: Vec<_> = error.causes().map(ToString::to_string).collect();
     if !causes.is_empty() {
         sections.push(Section::list("Caused by", causes));
     }
