@@ -2,123 +2,33 @@
 //!
 //! Rules of this peer: it answers any handshake alike, takes the mask off and sends the payload back; one poll and one listener for each thread.
 
-use std::collections::HashMap;
-use std::io::{self, ErrorKind, Read, Write};
-use std::thread;
-
-use benches::serve;
+use benches::{serve, sockets};
 use clap::Parser;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
 
 /// To the key that the load sends.
 const HANDSHAKE: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-const LISTENER: Token = Token(usize::MAX);
-
 fn main() -> benches::Result<()> {
-    let arguments = serve::Arguments::parse();
-    let first = arguments.listen(arguments.bind)?;
-    let address = first.local_addr()?;
-    for _ in 1..arguments.threads() {
-        let listener = arguments.listen(address)?;
-        thread::spawn(move || {
-            if let Err(error) = serve(TcpListener::from_std(listener)) {
-                eprintln!("a thread of the server ended: {error}");
-            }
-        });
-    }
-    serve::announce(address)?;
-    Ok(serve(TcpListener::from_std(first))?)
+    sockets::serve(&serve::Arguments::parse(), 128 * 1024, answer)
 }
 
-/// One client: what is read and not answered, what is answered and not written.
-struct Connection {
-    stream: TcpStream,
-    open: bool,
-    read: Vec<u8>,
-    to_write: Vec<u8>,
-}
-
-fn serve(mut listener: TcpListener) -> io::Result<()> {
-    let mut poll = Poll::new()?;
-    let mut events = Events::with_capacity(1024);
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let mut connections = HashMap::new();
-    let mut next = 0;
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        if let Err(error) = poll.poll(&mut events, None) {
-            if error.kind() == ErrorKind::Interrupted {
-                continue;
-            }
-            return Err(error);
-        }
-        for event in &events {
-            if event.token() == LISTENER {
-                while let Ok((mut stream, _)) = listener.accept() {
-                    stream.set_nodelay(true)?;
-                    let both = Interest::READABLE | Interest::WRITABLE;
-                    poll.registry().register(&mut stream, Token(next), both)?;
-                    let connection =
-                        Connection { stream, open: false, read: Vec::new(), to_write: Vec::new() };
-                    connections.insert(next, connection);
-                    next += 1;
-                }
-            } else if let Some(connection) = connections.get_mut(&event.token().0)
-                && connection.turn(&mut buffer).is_err()
-            {
-                connections.remove(&event.token().0);
-            }
-        }
+/// The handshake, then each frame that is all there.
+fn answer(open: &mut bool, read: &mut Vec<u8>, to_write: &mut Vec<u8>) {
+    if !*open {
+        let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return;
+        };
+        read.drain(..end + 4);
+        to_write.extend_from_slice(HANDSHAKE);
+        *open = true;
     }
-}
-
-impl Connection {
-    /// Reads until there is nothing more, answers, writes; an error is the end of the connection.
-    fn turn(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        loop {
-            match self.stream.read(buffer) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(length) => {
-                    self.read.extend_from_slice(&buffer[..length]);
-                    self.answer();
-                    // A short read has emptied the socket.
-                    if length < buffer.len() {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        while !self.to_write.is_empty() {
-            match self.stream.write(&self.to_write) {
-                Ok(length) => drop(self.to_write.drain(..length)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    let mut start = 0;
+    while let Some(length) = echo(&mut read[start..], to_write) {
+        start += length;
     }
-
-    fn answer(&mut self) {
-        if !self.open {
-            let Some(end) = self.read.windows(4).position(|four| four == b"\r\n\r\n") else {
-                return;
-            };
-            self.read.drain(..end + 4);
-            self.to_write.extend_from_slice(HANDSHAKE);
-            self.open = true;
-        }
-        let mut start = 0;
-        while let Some(length) = echo(&mut self.read[start..], &mut self.to_write) {
-            start += length;
-        }
-        self.read.drain(..start);
-    }
+    read.drain(..start);
 }
 
 /// Sends the first frame back, where all of it is there; gives its length.

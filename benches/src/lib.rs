@@ -17,6 +17,7 @@ pub mod report;
 pub mod response;
 pub mod routes;
 pub mod serve;
+pub mod sockets;
 pub mod statistics;
 
 /// The result of everything here: a tool prints the error and ends.
