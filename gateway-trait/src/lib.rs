@@ -182,6 +182,9 @@
 //!   is told the [`Outcome`];
 //! - a client that only closes its sending side after its request has not left: it waits for the answer, and gets it.
 //!
+//! A response without an end of its own, such as a stream of events, can end well before the server cuts it: [`Environ::stopping`] tells
+//! when the server was told to stop.
+//!
 //! How soon a server notices a departure is a capability, [`Departure`]. Each method here that waits says whether dropping it loses
 //! something.
 //!
@@ -253,6 +256,7 @@ mod head;
 mod input;
 mod server_info;
 mod start_response;
+mod stopping;
 pub mod testing;
 mod upgrade;
 mod websocket;
@@ -271,6 +275,7 @@ pub use self::head::{ReasonPhrase, RequiredUpgrade, ResponseHead};
 pub use self::input::{BodyLength, Input};
 pub use self::server_info::{BlockingExecutor, Capabilities, Departure, Limits, ServerInfo};
 pub use self::start_response::{Finished, StartResponse};
+pub use self::stopping::{StopNotice, Stopping};
 pub use self::upgrade::UpgradeOffer;
 pub use self::upgrade::link::{SessionKind, SessionPiece};
 pub use self::upgrade::session::{Session, SessionHalf};

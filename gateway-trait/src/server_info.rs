@@ -1,13 +1,13 @@
 //! What a server says of itself: its name, its limits, what it can do, how it runs things that block.
 //!
-//! Rules of this room: plain facts, fixed before the first exchange and shared by all of them.
+//! Rules of this room: plain facts, fixed before the first exchange and shared by all of them; what changes has a room of its own.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Endpoint, Result};
+use crate::{Endpoint, Result, Stopping};
 
 /// Facts about the server, given to [`startup`](crate::Application::startup) and reachable from every environ.
 ///
@@ -33,6 +33,8 @@ pub struct ServerInfo {
     pub run_once: bool,
     /// Where [`Blocking`](crate::Blocking) runs; without one each call gets a thread of its own.
     pub blocking: Option<Arc<dyn BlockingExecutor>>,
+    /// Tells when the server is told to stop (REQ-LIFE-14); the side that gives it is [`StopNotice`](crate::StopNotice).
+    pub stopping: Stopping,
 }
 
 impl ServerInfo {
@@ -47,6 +49,7 @@ impl ServerInfo {
             multiprocess: false,
             run_once: false,
             blocking: None,
+            stopping: Stopping::default(),
         }
     }
 

@@ -65,8 +65,14 @@ impl Application for Presence {
         loop {
             let present = changes.borrow_and_update().present;
             body.write(format!("{present} present\n")).await?;
-            changes.changed().await?;
+            tokio::select! {
+                changed = changes.changed() => changed?,
+                () = environ.stopping().wait() => break,
+            }
         }
+        // Nobody left: the server was told to stop, and would cut this response at the end of its period of grace.
+        body.write("closed for today\n").await?;
+        body.finish()
     }
 }
 // ANCHOR_END: call

@@ -225,13 +225,15 @@ impl<A: Application> Server<A> {
 
     /// Starts the application.
     async fn live(self, endpoints: Vec<Endpoint>, tls: Option<Arc<tls::Store>>) -> Result<Life> {
-        let server = Arc::new(server_info(&self.config, endpoints.clone()));
+        let stop = Arc::new(Stop::new());
+        let mut server = server_info(&self.config, endpoints.clone());
+        server.stopping = stop.stopping();
+        let server = Arc::new(server);
         let log = match &self.config.access_log {
             Some(path) => Some(AccessLog::open(path, &self.config.access_log_format)?),
             None => None,
         };
         let observer = Arc::new(Observer::new(self.config.admin.is_some(), self.config.dev, log));
-        let stop = Arc::new(Stop::new());
         let watched = Watched {
             observer: Arc::clone(&observer),
             stop: Arc::clone(&stop),

@@ -1,10 +1,11 @@
-//! How a server is told to stop, and how its connections learn of it.
+//! How a server is told to stop, and how its connections and applications learn of it.
 //!
 //! Rules of this room: the stage only ever advances; whoever waits is woken by each advance; a look costs one load.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use rwgi::{StopNotice, Stopping};
 use tokio::sync::Notify;
 
 /// Where a server stands on its way to the end.
@@ -28,11 +29,13 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Stop {
     stage: AtomicU8,
     advanced: Notify,
+    /// For applications.
+    notice: StopNotice,
 }
 
 impl Stop {
     pub(crate) fn new() -> Self {
-        Self { stage: AtomicU8::new(0), advanced: Notify::new() }
+        Self { stage: AtomicU8::new(0), advanced: Notify::new(), notice: StopNotice::new() }
     }
 
     #[inline]
@@ -49,6 +52,15 @@ impl Stop {
     pub(crate) fn advance(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::AcqRel);
         self.advanced.notify_waiters();
+        if stage >= Stage::Drain {
+            self.notice.give();
+        }
+    }
+
+    /// What applications see: told as soon as the drain begins, and not while the end is announced and all goes on (REQ-LIFE-14,
+    /// REQ-LIFE-15).
+    pub(crate) fn stopping(&self) -> Stopping {
+        self.notice.stopping()
     }
 
     /// Whether new clients are welcome: what a readiness probe asks.

@@ -51,6 +51,30 @@ async fn an_exchange_ends_before_the_process() {
     assert_eq!(rwgi.ended().await.0.code(), Some(0));
 }
 
+// Evidence: REQ-LIFE-14
+#[tokio::test]
+async fn a_stream_of_events_hears_of_the_signal_and_ends_well() {
+    // Neither would end by itself within the period of grace.
+    let rwgi = Rwgi::start_with(&["--grace", "1h"]).await;
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client::connect(rwgi.address).await;
+        client.send("GET /events?interval=5000 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.head().await.unwrap();
+        assert_eq!(client.chunk().await.unwrap(), b"id: 1\ndata: event 1\n\n");
+        clients.push(client);
+    }
+    rwgi.signal("TERM");
+    for client in &mut clients {
+        let (octets, end) = client.rest().await;
+        let last = String::from_utf8_lossy(&octets);
+        assert!(last.contains("event: bye\n") && last.ends_with("\r\n0\r\n\r\n"), "{last}");
+        assert_eq!(end, End::Closed);
+    }
+    let (status, said) = rwgi.ended().await;
+    assert_eq!(status.code(), Some(0), "{said}");
+}
+
 // Evidence: REQ-LIFE-13
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once_and_not_well() {

@@ -110,7 +110,7 @@ async fn a_blocking_application() {
 async fn early_departure() {
     let application = departure::Presence::default();
     let mut board = application.board.subscribe();
-    let (_running, address) = start(application).await;
+    let (running, address) = start(application).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: example\r\n\r\n").await.unwrap();
     within(board.wait_for(|board| board.present == 1)).await.unwrap();
@@ -122,6 +122,13 @@ async fn early_departure() {
 
     assert!(ask(address, "GET /order", "").await.ends_with("\r\n\r\ndone\n"));
     assert_eq!(board.borrow().carried_out, 1);
+
+    // Who is still there when the server stops is told, and hears the end.
+    let present = tokio::spawn(async move { ask(address, "GET /", "").await });
+    within(board.wait_for(|board| board.present == 1)).await.unwrap();
+    within(running.stop()).await.unwrap();
+    let answer = within(present).await.unwrap();
+    assert!(answer.ends_with("\r\nclosed for today\n\r\n0\r\n\r\n"), "{answer}");
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rwgi::{Application, BoxError, Capabilities, Connection, ServerInfo, SharedApplication};
+use rwgi::{
+    Application, BoxError, Capabilities, Connection, ServerInfo, SharedApplication, StopNotice,
+};
 
 use super::connection::Conversation;
 use super::violation::{Flaw, Switch, Violation};
@@ -23,6 +25,7 @@ pub(super) struct Server {
     address: SocketAddr,
     info: Arc<ServerInfo>,
     stopping: AtomicBool,
+    notice: StopNotice,
     counts: Mutex<Counts>,
     changed: Condvar,
 }
@@ -81,6 +84,7 @@ impl Server {
 
     pub(super) fn stop_accepting(&self) {
         self.stopping.store(true, Ordering::Release);
+        self.notice.give();
         // The door waits in `accept`: one more visitor lets it look.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
     }
@@ -134,6 +138,8 @@ pub(super) fn start(
     let mut info = ServerInfo::new(concat!("honest/", env!("CARGO_PKG_VERSION")));
     info.capabilities = capabilities;
     info.limits = super::limits();
+    let notice = StopNotice::new();
+    info.stopping = notice.stopping();
     let server = |info: ServerInfo| {
         Arc::new(Server {
             application: Arc::new(application),
@@ -142,6 +148,7 @@ pub(super) fn start(
             address,
             info: Arc::new(info),
             stopping: AtomicBool::new(false),
+            notice,
             counts: Mutex::default(),
             changed: Condvar::new(),
         })

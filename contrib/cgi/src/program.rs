@@ -27,7 +27,7 @@ const BODY_BYTES: u64 = 2 * 1024 * 1024;
 const CHUNK: usize = 16 * 1024;
 
 /// What a CGI program says of its server: one exchange in one process, none of the capabilities that need a connection, and content up to 2 MiB, as
-/// `rwgi-server` has it.
+/// `rwgi-server` has it. Nobody tells such a process to stop ([`ServerInfo::stopping`]): a signal ends it.
 pub fn server_info() -> ServerInfo {
     let mut server = ServerInfo::new(concat!("rwgi-cgi/", env!("CARGO_PKG_VERSION")));
     server.capabilities.departure = Departure::OnWrite;

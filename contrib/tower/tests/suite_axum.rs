@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use rwgi::{BoxError, SharedApplication};
+use rwgi::{BoxError, SharedApplication, StopNotice};
 use rwgi_conformance::server::{RunningServer, ServerUnderTest, Suite};
 
 const KNOWN_FAILING: [&str; 26] = [
@@ -57,15 +57,20 @@ impl ServerUnderTest for Axum {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        let service = rwgi_tower::into_service(application).local(address);
+        // axum tells no service that it stops; the program that stops it can.
+        let notice = StopNotice::new();
+        let service = rwgi_tower::into_service(application)
+            .local(address)
+            .server(|server| server.stopping = notice.stopping());
         runtime.block_on(service.startup()).map_err(BoxError::from)?;
         let router = Router::new()
             .fallback_service(service.clone())
             .into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = runtime.spawn(async move {
-            let stopped = async {
+            let stopped = async move {
                 let _ = stopped.await;
+                notice.give();
             };
             let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
         });

@@ -19,8 +19,8 @@ pub use self::builder::EnvironBuilder;
 use self::facts::Facts;
 pub use self::variables::Variable;
 use crate::{
-    Capabilities, Connection, Endpoint, Input, Limits, Result, Scheme, ServerInfo, UpgradeOffer,
-    WebSocketOffer,
+    Capabilities, Connection, Endpoint, Input, Limits, Result, Scheme, ServerInfo, Stopping,
+    UpgradeOffer, WebSocketOffer,
 };
 
 /// Everything an application can know of a request, and the request's content.
@@ -225,6 +225,13 @@ impl Environ {
     /// What the server grants one exchange (REQ-ENV-20).
     pub fn limits(&self) -> &Limits {
         self.server().limits()
+    }
+
+    /// Whether the server was told to stop, and a way to wait for it: for responses that have no end of their own (REQ-LIFE-14).
+    ///
+    /// A server that never tells is never told to stop; what outlasts the period of grace is cancelled either way (REQ-LIFE-10).
+    pub fn stopping(&self) -> &Stopping {
+        &self.server().stopping
     }
 
     /// The request's content: `wsgi.input`.

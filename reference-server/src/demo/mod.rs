@@ -34,6 +34,7 @@ use self::examples::Example;
 /// | `/environ` | the environ as JSON |
 /// | `/echo` | the content of a POST, sent back as it comes, of any size |
 /// | `/stream` | pieces of text over time: `?n=12&interval=250` (milliseconds) |
+/// | `/events` | server-sent events, until the server is told to stop: `?interval=1000` (milliseconds) |
 /// | `/socket/echo` | a WebSocket that sends each message back |
 /// | `/socket/download` | a WebSocket that sends `?bytes=8388608` and tells how far it is |
 /// | `/error/before`, `/error/after` | a failure before the head has left, and after |
@@ -141,6 +142,7 @@ enum Route {
     Environ,
     Echo,
     Stream,
+    Events,
     SocketEcho,
     SocketDownload,
     ErrorBefore,
@@ -159,6 +161,7 @@ impl Route {
             "/environ" => Self::Environ,
             "/echo" => Self::Echo,
             "/stream" => Self::Stream,
+            "/events" => Self::Events,
             "/socket/echo" => Self::SocketEcho,
             "/socket/download" => Self::SocketDownload,
             "/error/before" => Self::ErrorBefore,
@@ -217,6 +220,7 @@ async fn answer(
         Route::Environ => environ_as_json(&environ, start_response),
         Route::Echo => echo::echo(environ, start_response).await,
         Route::Stream => stream::stream(environ, start_response).await,
+        Route::Events => stream::events(environ, start_response).await,
         Route::SocketEcho => websocket::echo(environ, start_response).await,
         Route::SocketDownload => websocket::download(environ, start_response).await,
         Route::ErrorBefore => errors::before_the_head(start_response).await,

@@ -1,6 +1,7 @@
-//! The streaming route: pieces of text over time.
+//! The streaming routes: pieces of text over time, and events without an end.
 //!
-//! Rules of this room: what is asked for is capped, so that no request holds a connection for long by a number.
+//! Rules of this room: what is asked for is capped, so that no request holds a connection for long by a number; what has no end of its own
+//! ends when the server is told to stop.
 
 use std::time::Duration;
 
@@ -27,6 +28,26 @@ pub(super) async fn stream(environ: Environ, start_response: StartResponse) -> R
         }
         body.write(format!("piece {piece} of {pieces}\n")).await?;
     }
+    body.finish()
+}
+
+/// Server-sent events (the HTML standard's `EventSource`), one every `interval` milliseconds until the server is told to stop; the last one
+/// is `bye`.
+pub(super) async fn events(environ: Environ, start_response: StartResponse) -> Result<Finished> {
+    let interval =
+        Duration::from_millis(number(&environ, "interval", 1_000)?.min(LONGEST_INTERVAL));
+    let mut stopping = environ.stopping().wait();
+    let mut body = start_response.start(StatusCode::OK, text_fields("text/event-stream"))?;
+    for event in 1_u64.. {
+        body.write(format!("id: {event}\ndata: event {event}\n\n")).await?;
+        tokio::select! {
+            biased;
+            () = &mut stopping => break,
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+    // The client asks again after a second, of whoever serves then.
+    body.write("event: bye\nretry: 1000\ndata: the server stops\n\n").await?;
     body.finish()
 }
 

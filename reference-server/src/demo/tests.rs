@@ -276,6 +276,23 @@ async fn the_stream_has_bounds() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn events_end_with_the_word_to_stop() {
+    let notice = rwgi::StopNotice::new();
+    let mut server = rwgi::testing::server_info();
+    server.stopping = notice.stopping();
+    let environ = get("/events?interval=1000").server(server);
+    let (head, mut body) = ask(environ).await.unwrap().into_parts();
+    assert_eq!(head.headers["content-type"], "text/event-stream");
+    for event in 1..=3 {
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(frame, format!("id: {event}\ndata: event {event}\n\n"));
+    }
+    notice.give();
+    let last = body.collect().await.unwrap().to_bytes();
+    assert!(last.starts_with(b"event: bye\n") && last.ends_with(b"\n\n"), "{last:?}");
+}
+
 #[tokio::test]
 async fn an_error_before_the_head_leaves_the_answer_to_the_server() {
     let error = ask(get("/error/before")).await.unwrap_err();

@@ -185,6 +185,7 @@ impl Play {
             // Time, and who is told.
             "gate" => self.visit.gate(&step.text(0)?).await,
             "wait-for-ever" => std::future::pending().await,
+            "stopping" => self.environ.stopping().wait().await,
             "spin" => loop {
                 yield_now().await;
             },

@@ -69,6 +69,7 @@ pub(super) fn report(environ: &Environ, read: Option<&Read>) -> Value {
         },
         "upgrade": environ.upgrade().map(|offer| offer.protocols().collect::<Vec<_>>()),
         "run_once": environ.server().run_once,
+        "stopping": environ.stopping().is_stopping(),
         "input_limit": environ.input().limit(),
         "length": match environ.input().length() {
             BodyLength::Empty => json!("empty"),

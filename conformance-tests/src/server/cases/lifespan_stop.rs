@@ -2,7 +2,7 @@
 //!
 //! Each case starts a server of its own and stops it; it knows that the server was told to stop by its closed door.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -237,6 +237,57 @@ pub(super) const CASES: &[Case] = &[
             check(!in_time, "to be told that an exchange did not end in time", "the contrary")
         },
         Violation::switch("says so whatever happened", Switch::AlwaysInTime)
+    ),
+    // REQ-LIFE-14 and 15: applications are told.
+    launched!(
+        "stream-told-to-stop",
+        "A response without an end of its own hears that the server was told to stop, and can end in time",
+        "REQ-LIFE-14",
+        |talk| {
+            let script = "start; write a; flush; stopping; write b; finish";
+            let mut stopping = Stopping::begin(talk, &get(script))?;
+            stopping.wire.head()?.status(200)?;
+            stopping.wire.body(1)?;
+            stopping.tell(talk, LONG)?;
+            stopping.wire.rest()?.body("ab")?;
+            let in_time = stopping.stopped(talk)?;
+            check(in_time, "a stop in time", "one that was not")
+        },
+        Violation::connection("keeps it to itself", |connection| {
+            Arc::make_mut(&mut connection.server).stopping = rwgi::Stopping::default();
+        })
+    ),
+    launched!(
+        "exchange-of-a-stopping-server",
+        "An exchange that asks after the server was told to stop hears that it was",
+        "REQ-LIFE-14",
+        |talk| {
+            let mut stopping = Stopping::begin(talk, &get("gate g; report"))?;
+            stopping.tell(talk, LONG)?;
+            stopping.await_closed_door(talk)?;
+            stopping.open();
+            let report = stopping.wire.response()?.json()?;
+            let told = &report["stopping"];
+            check(*told == true, "to be told that the server stops", told)
+        },
+        Violation::connection("keeps it to itself", |connection| {
+            Arc::make_mut(&mut connection.server).stopping = rwgi::Stopping::default();
+        })
+    ),
+    case!(
+        "not-told-before",
+        "An exchange of a server that was not told to stop hears nothing of the kind",
+        ["REQ-LIFE-15"],
+        |talk| {
+            let report = talk.report(&get("report"))?;
+            let told = &report["stopping"];
+            check(*told == false, "not to be told that the server stops", told)
+        },
+        Violation::connection("says so from the beginning", |connection| {
+            let notice = rwgi::StopNotice::new();
+            notice.give();
+            Arc::make_mut(&mut connection.server).stopping = notice.stopping();
+        })
     ),
 ];
 

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rwgi::{Application, Departure, Endpoint, Error, Result, ServerInfo};
+use rwgi::{Application, Departure, Endpoint, Error, Result, ServerInfo, StopNotice};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -101,6 +101,8 @@ impl<A: Application> FastCgi<A> {
     /// Outside of a tokio runtime with time and I/O enabled.
     pub async fn start(mut self, listener: Listener) -> Result<Running<A>> {
         self.server.endpoints = vec![listener.endpoint()];
+        let notice = StopNotice::new();
+        self.server.stopping = notice.stopping();
         let server = Arc::new(self.server);
         let application = Arc::new(self.application);
         let starting = Arc::clone(&application);
@@ -124,7 +126,7 @@ impl<A: Application> FastCgi<A> {
         let endpoint = listener.endpoint();
         tracing::info!(%endpoint, "listening for FastCGI");
         tasks.spawn(accept(listener, Arc::clone(&shared), tasks.clone()));
-        Ok(Running { shared, tasks, endpoint })
+        Ok(Running { shared, tasks, notice, endpoint })
     }
 }
 
@@ -158,6 +160,7 @@ async fn accept<A: Application>(listener: Listener, shared: Arc<Shared<A>>, task
 pub struct Running<A> {
     shared: Arc<Shared<A>>,
     tasks: TaskTracker,
+    notice: StopNotice,
     endpoint: Endpoint,
 }
 
@@ -167,7 +170,7 @@ impl<A: Application> Running<A> {
         &self.endpoint
     }
 
-    /// Stops: nothing new is accepted (REQ-LIFE-06), what is under way may end within `grace`, then the application's `shutdown` runs
+    /// Stops: nothing new is accepted (REQ-LIFE-06), applications are told (REQ-LIFE-14), what is under way may end within `grace`, then the application's `shutdown` runs
     /// (REQ-LIFE-11). Gives whether all ended in time; what did not was cut.
     ///
     /// # Cancel safety
@@ -175,6 +178,7 @@ impl<A: Application> Running<A> {
     pub async fn stop_within(self, grace: Duration) -> bool {
         self.tasks.close();
         self.shared.drain.cancel();
+        self.notice.give();
         let in_time = tokio::time::timeout(grace, self.tasks.wait()).await.is_ok();
         if !in_time {
             self.shared.kill.cancel();
