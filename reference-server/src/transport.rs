@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -38,6 +39,12 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Cancel safe: dropped, it has taken nothing from the stream.
     fn reset_by_peer(&self) -> impl Future<Output = ()> + Send + 'static {
         std::future::pending()
+    }
+
+    /// Whether octets have come that nobody has read: asked of the system, which may know of some before a read does. A stream that has
+    /// nothing to ask says no.
+    fn has_unread(&self) -> bool {
+        false
     }
 
     /// Makes the coming drop a reset that the client cannot take for an end (REQ-ERR-10); does nothing where there is none.
@@ -175,6 +182,12 @@ impl<S: RawSocket> Transport for Socket<S> {
             // An error here is the runtime shutting down, which ends everything anyway.
             let _ = stream.errored().await;
         }
+    }
+
+    fn has_unread(&self) -> bool {
+        let mut one = [MaybeUninit::uninit(); 1];
+        // The end and an error are nothing to read, and a socket without news says that it would block.
+        matches!(self.stream.as_socket().peek(&mut one), Ok(1..))
     }
 
     fn reset_on_drop(&self) {

@@ -4,15 +4,17 @@
 
 mod support;
 
+use std::os::linux::net::SocketAddrExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::StatusCode;
 use rwgi::{Application, Environ, Finished, OutcomeKind, ServerInfo, StartResponse};
-use rwgi_server::{Config, Server};
+use rwgi_server::{Config, Running, Server};
 use support::pipes::{pipes, serve_on_pipes};
 use support::{Client, Count, End, connect, counting, serve, serve_with, within};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -162,6 +164,51 @@ async fn a_first_request_that_comes_after_the_word_to_stop_is_answered() {
     assert_eq!((response.status, response.closes()), (200, true));
     assert_eq!(fresh.ends().await, End::Closed);
     stop.await.unwrap().unwrap();
+}
+
+/// Asks once more and has the server told to stop before it can have read that: nothing runs in between.
+async fn ask_and_stop<S: AsyncRead + AsyncWrite + Unpin>(mut idle: Client<S>, server: Running) {
+    assert!(!idle.request(request("/")).await.closes());
+    idle.send(request("/late")).await;
+    let asked = async {
+        let response = idle.response().await;
+        assert_eq!((response.status, response.closes()), (200, true));
+        assert_eq!(idle.ends().await, End::Closed);
+    };
+    let (stopped, ()) = within("the server to stop", async {
+        // The first is polled first.
+        tokio::join!(biased; server.stop(), asked)
+    })
+    .await;
+    stopped.unwrap();
+}
+
+// Evidence: REQ-LIFE-07, REQ-LIFE-09
+#[tokio::test]
+async fn a_request_that_had_arrived_when_the_drain_began_is_answered() {
+    let application = Living::new();
+    let (dial, server) = serve_on_pipes(application.clone(), Config::default()).await;
+    ask_and_stop(dial.connect(), server).await;
+    assert!(application.diary.read().contains(&"/late".to_owned()));
+}
+
+/// The kernel has the octets, and the runtime has not heard of them.
+#[tokio::test]
+async fn a_request_of_which_the_runtime_has_not_heard_when_the_drain_begins_is_answered() {
+    for rests in [false, true] {
+        let name = format!("unix:@rwgi-drain-{}-{rests}", std::process::id());
+        let server = Server::new(Living::new()).bind(&name).start().await.unwrap();
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name["unix:@".len()..]);
+        let stream = std::os::unix::net::UnixStream::connect_addr(&address.unwrap()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut idle = Client::new(UnixStream::from_std(stream).unwrap());
+        if rests {
+            // Beyond the second after which a connection gives back all but its transport.
+            assert!(!idle.request(request("/")).await.closes());
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+        }
+        ask_and_stop(idle, server).await;
+    }
 }
 
 // Evidence: REQ-LIFE-10, REQ-LIFE-11, REQ-EXCH-12, REQ-ERR-10

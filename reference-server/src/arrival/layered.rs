@@ -19,6 +19,7 @@ use crate::transport::Transport;
 pub(super) trait AnyTransport: AsyncRead + AsyncWrite + Unpin + Send {
     fn reset(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     fn make_drop_a_reset(&self);
+    fn has_octets(&self) -> bool;
 }
 
 impl<T: Transport> AnyTransport for T {
@@ -28,6 +29,10 @@ impl<T: Transport> AnyTransport for T {
 
     fn make_drop_a_reset(&self) {
         self.reset_on_drop();
+    }
+
+    fn has_octets(&self) -> bool {
+        self.has_unread()
     }
 }
 
@@ -113,6 +118,11 @@ impl Transport for Layered {
 
     fn reset_by_peer(&self) -> impl Future<Output = ()> + Send + 'static {
         self.socket().reset()
+    }
+
+    /// What TLS has taken from the socket it has given, as far as it could be read.
+    fn has_unread(&self) -> bool {
+        self.socket().has_octets()
     }
 
     fn reset_on_drop(&self) {

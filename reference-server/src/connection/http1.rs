@@ -92,6 +92,7 @@ pub(super) async fn drive<T: Transport>(
     tokio::pin!(advanced, sleep);
     let mut watching = false;
     let mut begun = false;
+    let mut idle_when_told = false;
     let mut driven = Some(Driven::Plain(http));
     let mut wait = Wait::new(state, &shared.config, old, true);
     let end = poll_fn(|cx| {
@@ -113,8 +114,13 @@ pub(super) async fn drive<T: Transport>(
                 match (&mut driven, state.phase()) {
                     // A request is on its way: hyper would drop it unread. It is answered, and the answer says that it is the last.
                     (_, Phase::Fresh | Phase::Head) => state.set(AGED),
-                    (Some(http), _) => http.graceful_shutdown(),
-                    (None, _) => {}
+                    // One may have come that hyper has not read yet: it is given a turn before it closes.
+                    (_, Phase::Idle) => {
+                        state.set(AGED);
+                        idle_when_told = true;
+                    }
+                    (Some(http), Phase::Busy) => http.graceful_shutdown(),
+                    (None, Phase::Busy) => {}
                 }
             }
         }
@@ -122,6 +128,17 @@ pub(super) async fn drive<T: Transport>(
             && let Poll::Ready(result) = poll_hyper(http, cx)
         {
             return Poll::Ready(End::Done(result));
+        }
+        if idle_when_told {
+            idle_when_told = state.phase() == Phase::Idle;
+            // Octets of which only the system knows wake this task as soon as the runtime has heard of them.
+            if idle_when_told
+                && !wire.lock().transport.has_unread()
+                && let Some(http) = &mut driven
+            {
+                http.graceful_shutdown();
+                cx.waker().wake_by_ref();
+            }
         }
         if !begun {
             begun = true;

@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -39,14 +39,31 @@ pub(super) async fn rest<T: Transport>(
     let mut octets = BytesMut::new();
     let read = tokio::select! {
         biased;
-        read = timeout_at(until, read_some(transport, &mut octets)) => read,
-        () = shared.stop.beyond(Stage::Announce) => return Rested::Over,
+        read = timeout_at(until, read_some(transport, &mut octets)) => read.unwrap_or(Ok(0)),
+        () = shared.stop.beyond(Stage::Announce) => read_what_came(transport, &mut octets).await,
     };
     match read {
-        Ok(Ok(1..)) => Rested::Woken(octets.freeze()),
-        Ok(Ok(0)) | Err(_) => Rested::Over,
-        Ok(Err(error)) => Rested::Broken(error),
+        Ok(1..) => Rested::Woken(octets.freeze()),
+        Ok(0) => Rested::Over,
+        Err(error) => Rested::Broken(error),
     }
+}
+
+/// Reads what has come, and waits only for octets that have come and that the runtime has not heard of; nothing, where there are none.
+async fn read_what_came<T: Transport>(
+    transport: &mut T,
+    octets: &mut BytesMut,
+) -> io::Result<usize> {
+    poll_fn(|cx| {
+        // A read that waits holds nothing, so each turn has one of its own.
+        let read = pin!(read_some(transport, octets)).poll(cx);
+        match read {
+            Poll::Pending if transport.has_unread() => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(0)),
+            read => read,
+        }
+    })
+    .await
 }
 
 /// Reads what has come, at least one octet unless it is the end. It takes memory only for what it reads, and not to wait. Cancel safe.
