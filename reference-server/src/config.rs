@@ -56,7 +56,8 @@ pub struct Config {
     ///
     /// 1 h: a backstop behind the rate, at which the 2 MiB of `body_bytes` take 70 minutes. Node: 300 s for the whole request; nginx: none.
     pub request_timeout: Duration,
-    /// How long a client may take nothing of what waits for it; beyond it the connection is reset.
+    /// How long a client may take nothing of what waits for it; beyond it the connection is reset, or the stream of HTTP/2 where only that
+    /// is given no room. Of a stream it has to take a frame's worth (16 KiB) in this time, where there is so much.
     ///
     /// 30 s. nginx: 60 s between writes; puma: 10 s; HAProxy: `timeout client`, unset; hyper, Go: none.
     pub write_timeout: Duration,

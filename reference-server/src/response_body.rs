@@ -5,7 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -25,7 +25,13 @@ pub(crate) struct OutgoingBody {
     withheld: bool,
     /// On HTTP/2: whether there is more and nobody asks for it, which is how a client that gives no room shows.
     owed: Option<bool>,
+    /// On HTTP/2: what is left of a large piece.
+    rest: Option<Box<Bytes>>,
 }
+
+/// What of a piece is given to a stream of HTTP/2 at a time, a frame's worth: hyper takes a piece whole as soon as there is room for an octet
+/// of it, and whether a client takes anything is seen by what is asked for next.
+const MOST_AT_ONCE: usize = 16 * 1024;
 
 impl OutgoingBody {
     #[inline]
@@ -35,7 +41,7 @@ impl OutgoingBody {
         label: Option<Box<Label>>,
         content: Option<Arc<Content>>,
     ) -> Self {
-        Self { inner, underway, label, content, withheld: false, owed: None }
+        Self { inner, underway, label, content, withheld: false, owed: None, rest: None }
     }
 
     /// The body belongs to a stream of HTTP/2, whose client gives room as it likes.
@@ -52,6 +58,29 @@ impl OutgoingBody {
     fn owe(&mut self, owed: bool) {
         if self.owed.replace(owed) != Some(owed) {
             self.underway.owe(owed);
+        }
+    }
+
+    /// The next frame of a stream of HTTP/2: of a large piece a part.
+    fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(rest) = &mut self.rest {
+            let part = rest.split_to(rest.len().min(MOST_AT_ONCE));
+            if rest.is_empty() {
+                self.rest = None;
+            }
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let is_large =
+            |frame: &Frame<Bytes>| frame.data_ref().is_some_and(|data| data.len() > MOST_AT_ONCE);
+        match frame {
+            Some(Ok(frame)) if is_large(&frame) => {
+                let mut data = frame.into_data().unwrap_or_default();
+                let part = data.split_to(MOST_AT_ONCE);
+                self.rest = Some(Box::new(data));
+                Poll::Ready(Some(Ok(Frame::data(part))))
+            }
+            frame => Poll::Ready(frame),
         }
     }
 
@@ -73,10 +102,17 @@ impl Body for OutgoingBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let span = self.underway.observation.as_ref().and_then(|seen| seen.span());
         let _entered = span.as_ref().map(tracing::Span::enter);
-        let frame = Pin::new(&mut self.inner).poll_frame(cx);
-        if self.owed.is_some() {
-            self.owe(matches!(frame, Poll::Ready(Some(Ok(_)))));
-        }
+        let frame = if self.owed.is_none() {
+            Pin::new(&mut self.inner).poll_frame(cx)
+        } else {
+            let frame = self.poll_flow(cx);
+            let more = matches!(frame, Poll::Ready(Some(Ok(_))));
+            self.owe(more);
+            if more {
+                self.underway.give();
+            }
+            frame
+        };
         if let Some(seen) = &mut self.underway.observation
             && let Poll::Ready(Some(Ok(frame))) = &frame
         {
@@ -94,12 +130,16 @@ impl Body for OutgoingBody {
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream() && !self.withheld
+        self.inner.is_end_stream() && !self.withheld && self.rest.is_none()
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
-        if self.withheld { SizeHint::default() } else { self.inner.size_hint() }
+        match &self.rest {
+            _ if self.withheld => SizeHint::default(),
+            None => self.inner.size_hint(),
+            Some(rest) => longer(&self.inner.size_hint(), rest.len() as u64),
+        }
     }
 }
 
@@ -109,7 +149,7 @@ impl Drop for OutgoingBody {
         if self.content.as_ref().is_some_and(|content| !content.is_ended()) {
             self.underway.set(LINGER);
         }
-        let whole = self.inner.is_end_stream();
+        let whole = self.inner.is_end_stream() && self.rest.is_none();
         if let Some(owed) = self.owed {
             if owed {
                 self.underway.owe(false);
@@ -124,4 +164,14 @@ impl Drop for OutgoingBody {
             seen.ended();
         }
     }
+}
+
+/// The hint of a body that has so much more.
+fn longer(hint: &SizeHint, length: u64) -> SizeHint {
+    let mut sum = SizeHint::new();
+    sum.set_lower(hint.lower().saturating_add(length));
+    if let Some(upper) = hint.upper() {
+        sum.set_upper(upper.saturating_add(length));
+    }
+    sum
 }

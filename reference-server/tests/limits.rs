@@ -327,6 +327,92 @@ async fn a_client_that_gives_no_room_is_cut_off() {
     assert_seconds(start, 30);
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
+    /// Gives this much room, on a stream and on the connection.
+    async fn give_room(&mut self, stream: u32, octets: u32) {
+        for stream in [stream, 0] {
+            self.send(8, 0, stream, &octets.to_be_bytes()).await;
+        }
+    }
+
+    /// Gives room to `stream` alone, every second, until `ended` says of a frame that it is the one that is waited for; gives its payload.
+    /// It gives up after ten minutes.
+    async fn feed(
+        &mut self,
+        stream: u32,
+        octets: u32,
+        ended: impl Fn(u8, u8, u32) -> bool,
+    ) -> Vec<u8> {
+        for _ in 0..600 {
+            self.give_room(stream, octets).await;
+            let second = Instant::now() + SECOND;
+            // All that comes within this second.
+            while let Ok(frame) = tokio::time::timeout_at(second, self.next()).await {
+                let (kind, flags, stream, payload) = frame.unwrap();
+                if ended(kind, flags, stream) {
+                    return payload;
+                }
+            }
+        }
+        panic!("it did not come in ten minutes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_given_no_room_is_reset_while_another_goes_on() {
+    // What it waits with: a stream without an end, and one piece of which the window takes a part.
+    for window in [0, 100] {
+        let (application, mut ended) = endless();
+        let application = Arc::new(application);
+        let application = move |environ: Environ, start: StartResponse| {
+            let application = Arc::clone(&application);
+            async move {
+                if window > 0 && environ.headers().contains_key("te") {
+                    return start.respond(StatusCode::OK, (), vec![b'x'; 200_000]);
+                }
+                application.call(environ, start).await
+            }
+        };
+        let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+        let mut client = Frames::connect(&dial, window).await;
+        let start = Instant::now();
+        if window == 0 {
+            assert!(client.get(1).await);
+        } else {
+            let te = b"\x82\x84\x86\x41\x01a\x00\x02te\x08trailers";
+            assert!(client.send(1, 5, 1, te).await);
+        }
+        assert!(client.get(3).await);
+        let reset = client.feed(3, 1000, |kind, _, stream| (kind, stream) == (3, 1)).await;
+        assert_eq!(reset, [0, 0, 0, 8], "CANCEL");
+        assert_seconds(start, 30);
+        if window == 0 {
+            assert_eq!(within("the end", ended.recv()).await, Some(OutcomeKind::Cancelled));
+        }
+        // The neighbour has its room, and gets on.
+        for _ in 0..60 {
+            client.feed(3, 1000, |kind, _, stream| (kind, stream) == (0, 3)).await;
+            sleep(SECOND).await;
+        }
+        assert!(ended.try_recv().is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_read_slowly_gets_all_of_it() {
+    const LENGTH: usize = 200_000;
+    let application = async |_: Environ, start: StartResponse| -> rwgi::Result<Finished> {
+        start.respond(StatusCode::OK, (), vec![b'x'; LENGTH])
+    };
+    let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+    let mut client = Frames::connect(&dial, 100).await;
+    assert!(client.get(1).await);
+    let start = Instant::now();
+    // A little more than what is given away at a time, within the time that a client has for it.
+    let last = client.feed(1, 600, |kind, flags, _| kind == 3 || (kind == 0 && flags & 1 == 1));
+    assert!(!last.await.is_empty() && start.elapsed() > 300 * SECOND, "{:?}", start.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_application_that_takes_its_time_on_http2_is_not_cut_off() {
     let application = async |_: Environ, start: StartResponse| -> rwgi::Result<Finished> {

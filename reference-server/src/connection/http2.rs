@@ -6,7 +6,6 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -105,18 +104,27 @@ impl fmt::Debug for Streams {
     }
 }
 
-/// A stream that tells when it was polled.
+/// A stream that tells when it was polled, and since when its client has given it no room.
 struct Noted {
     task: Task,
-    polled: Arc<AtomicBool>,
+    state: Arc<State>,
+    waits: Option<Instant>,
 }
 
 impl Future for Noted {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.polled.store(true, Relaxed);
-        self.task.as_mut().poll(cx)
+        self.state.note_poll();
+        let (owed, given) = self.state.flow();
+        let poll = self.task.as_mut().poll(cx);
+        let now = self.state.flow();
+        if now != (owed, given) {
+            // Only this stream can have changed it: it waits where there is one body more that does, and from now on where more of it was taken.
+            let waits = now.0 > owed || (now.0 == owed && self.waits.is_some());
+            self.waits = waits.then(Instant::now);
+        }
+        poll
     }
 }
 
@@ -124,18 +132,20 @@ impl Future for Noted {
 struct Running {
     streams: Streams,
     tasks: FuturesUnordered<Noted>,
-    polled: Arc<AtomicBool>,
+    state: Arc<State>,
+    /// When one of them may have waited for too long.
+    look: Option<Instant>,
 }
 
 impl Running {
-    fn new(streams: Streams) -> Self {
-        Self { streams, tasks: FuturesUnordered::new(), polled: Arc::default() }
+    fn new(streams: Streams, state: Arc<State>) -> Self {
+        Self { streams, tasks: FuturesUnordered::new(), state, look: None }
     }
 
     /// Polls the streams that can go on; gives whether any could.
-    fn poll(&mut self, state: &Arc<State>, cx: &mut Context<'_>) -> bool {
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         let arrived = self.streams.take();
-        for task in arrived.into_iter().chain(state.take_sessions()) {
+        for task in arrived.into_iter().chain(self.state.take_sessions()) {
             self.push(task);
         }
         loop {
@@ -143,10 +153,10 @@ impl Running {
             // What a stream leaves behind carries its upgrade, whoever took it: until that is over the connection is not idle.
             let upgrades = self.streams.take();
             if upgrades.is_empty() {
-                return self.polled.swap(false, Relaxed);
+                return self.state.was_polled();
             }
             for upgrade in upgrades {
-                let busy = state.begin();
+                let busy = self.state.begin();
                 self.push(Box::pin(async move {
                     upgrade.await;
                     drop(busy);
@@ -156,7 +166,29 @@ impl Running {
     }
 
     fn push(&self, task: Task) {
-        self.tasks.push(Noted { task, polled: Arc::clone(&self.polled) });
+        self.tasks.push(Noted { task, state: Arc::clone(&self.state), waits: None });
+    }
+
+    /// Drops the streams whose clients have given them no room for so long, which resets them; gives when to look again. To be asked where
+    /// there are some that wait.
+    fn cut(&mut self, patience: Duration, cx: &Context<'_>) -> Instant {
+        let now = Instant::now();
+        let look = *self.look.get_or_insert(now + patience);
+        if now < look {
+            return look;
+        }
+        let late = |stream: &Noted| stream.waits.is_some_and(|since| now - since >= patience);
+        if self.tasks.iter().any(late) {
+            // Those that stay are polled once for nothing.
+            let (cut, stay): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.tasks).into_iter().partition(late);
+            tracing::info!(streams = cut.len(), "streams reset: {DOES_NOT_READ}");
+            self.tasks.extend(stay);
+            cx.waker().wake_by_ref();
+        }
+        // Whoever begins to wait later has its time from then.
+        let earliest = self.tasks.iter().filter_map(|stream| stream.waits).min();
+        *self.look.insert(earliest.unwrap_or(now) + patience)
     }
 }
 
@@ -171,7 +203,7 @@ pub(super) async fn drive<T: Transport>(
 ) -> End {
     let streams = Streams::default();
     let mut http = builder(&shared.config, streams.clone()).serve_connection(io, gateway);
-    let mut running = Running::new(streams);
+    let mut running = Running::new(streams, Arc::clone(state));
     let mut seen = Stage::Run;
     // The preface has come, and every further wait is one between streams.
     state.enter(Phase::Idle);
@@ -201,7 +233,7 @@ pub(super) async fn drive<T: Transport>(
             if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
                 return Poll::Ready(End::Done(result));
             }
-            if !running.poll(state, cx) {
+            if !running.poll(cx) {
                 break;
             }
         }
@@ -228,6 +260,10 @@ pub(super) async fn drive<T: Transport>(
             wait.go_on();
         } else if wait.poll_stalled(cx, sent, &shared.config, sleep.as_mut()).is_ready() {
             return Poll::Ready(End::CutOff(DOES_NOT_READ));
+        }
+        if state.owes() {
+            let look = running.cut(shared.config.write_timeout, cx);
+            wait.look_at(look, cx, sleep.as_mut());
         }
         if state.served().wrapping_sub(looked) >= LOOK {
             looked = state.served();

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -40,6 +40,10 @@ pub(crate) struct State {
     load: Arc<AtomicUsize>,
     /// Bodies of HTTP/2 that have more and are not asked for it: their client gives no room.
     owed: AtomicU32,
+    /// Pieces of them that were taken.
+    given: AtomicU32,
+    /// Some stream of HTTP/2 was polled.
+    polled: AtomicBool,
     /// Streams of HTTP/2 that ended before they were answered.
     resets: AtomicU32,
     head: Mutex<HeadWatch>,
@@ -75,6 +79,8 @@ impl State {
             in_flight: AtomicU32::new(0),
             load,
             owed: AtomicU32::new(0),
+            given: AtomicU32::new(0),
+            polled: AtomicBool::new(false),
             resets: AtomicU32::new(0),
             head: Mutex::new(HeadWatch::new()),
             stop,
@@ -128,6 +134,28 @@ impl State {
     /// Whether a body of HTTP/2 has more and its client gives no room for it.
     pub(crate) fn owes(&self) -> bool {
         self.owed.load(Relaxed) > 0
+    }
+
+    /// How many such bodies there are, and how many pieces of any were taken; of the second only a change means something.
+    pub(crate) fn flow(&self) -> (u32, u32) {
+        (self.owed.load(Relaxed), self.given.load(Relaxed))
+    }
+
+    /// A piece of such a body was taken.
+    pub(crate) fn give(&self) {
+        self.given.store(self.given.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// A stream of HTTP/2 is polled.
+    pub(crate) fn note_poll(&self) {
+        self.polled.store(true, Relaxed);
+    }
+
+    /// Whether one was, since this was asked last.
+    pub(crate) fn was_polled(&self) -> bool {
+        let polled = self.polled.load(Relaxed);
+        self.polled.store(false, Relaxed);
+        polled
     }
 
     /// A stream of HTTP/2 ends before it was answered.

@@ -132,6 +132,11 @@ impl Wait {
         Poll::Pending
     }
 
+    /// Has the task woken at this time, or before.
+    pub(super) fn look_at(&mut self, time: Instant, cx: &mut Context<'_>, sleep: Pin<&mut Sleep>) {
+        self.arm(cx, time, sleep);
+    }
+
     /// The client takes what there is.
     pub(super) fn go_on(&mut self) {
         self.stalled = None;
