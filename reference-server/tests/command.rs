@@ -6,6 +6,7 @@ mod support;
 
 use std::process::Output;
 
+use support::certificates::{Authority, Directory};
 use support::command::{Rwgi, command};
 use support::{Client, End};
 
@@ -216,6 +217,34 @@ async fn check_reads_the_files_of_certificates() {
     // Half of a pair is told before anything is read.
     let said = text(&run(&["check", "--key", "no/such.key"], &[]).await.stderr);
     assert!(said.contains("each certificate needs its key"), "{said}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_a_warning_and_keeps_nobody_from_serving() {
+    let (directory, authority) = (Directory::new(), Authority::new("authority"));
+    let (certificate, key) = (directory.file("old.pem"), directory.file("old.key"));
+    authority.sign_until(&["old.example"], 2020).write(&certificate, &key);
+    let flags = ["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()];
+    let warning = format!(
+        "{}: the certificate of old.example has expired on Jan  1 00:00:00 2020 +00:00: clients refuse it",
+        certificate.display()
+    );
+    let output = run(&[&["check"][..], &flags].concat(), &[]).await;
+    assert_eq!(text(&output.stderr), format!("warning: {warning}\n"));
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(0), "the configuration is sound\n".to_owned())
+    );
+    // It serves, and says so.
+    let rwgi = Rwgi::start_with(&flags).await;
+    rwgi.signal("TERM");
+    let (status, said) = rwgi.ended().await;
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("WARN") && said.contains(&warning), "{said}");
+    // A new one deserves none.
+    authority.sign(&["new.example"]).write(&certificate, &key);
+    let output = run(&[&["check"][..], &flags].concat(), &[]).await;
+    assert_eq!(text(&output.stderr), "");
 }
 
 #[tokio::test]

@@ -232,9 +232,10 @@ fn check(settings: &Settings) -> ExitCode {
         eprintln!("{problem}");
     }
     // What the values mean is looked at even where others are wrong, so that all is told at once.
-    let files = Tls::of(&settings.config).map_or(Ok(()), |tls| tls.check());
-    if let Err(problem) = &files {
-        eprintln!("{problem}");
+    let files = Tls::of(&settings.config).map_or(Ok(Vec::new()), |tls| tls.check());
+    match &files {
+        Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("warning: {warning}")),
+        Err(problem) => eprintln!("{problem}"),
     }
     let folders = settings.config.static_folders.look();
     if let Err(problem) = &folders {

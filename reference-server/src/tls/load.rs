@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring;
@@ -14,19 +15,34 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiC
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 
-use super::{Identity, Tls};
+use super::{Identity, Tls, expiry};
 
 /// What went wrong, in one line.
 type Problem = String;
 
-/// Reads all files of `tls` and makes rustls' settings of them.
-pub(super) fn load(tls: &Tls) -> Result<ServerConfig, Problem> {
+/// What the files come to.
+pub(super) struct Loaded {
+    pub(super) config: ServerConfig,
+    /// What an operator should hear, and what keeps nobody from serving.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads all files of `tls` and makes rustls' settings of them, to be used at this time.
+pub(super) fn load(tls: &Tls, now: SystemTime) -> Result<Loaded, Problem> {
     let provider = Arc::new(ring::default_provider());
     let identities = tls
         .identities
         .iter()
         .map(|identity| certified(identity, &provider).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
+    let warnings = tls
+        .identities
+        .iter()
+        .zip(&identities)
+        .flat_map(|(files, certified)| {
+            expiry::warnings(&files.certificate, &certified.cert, now).collect::<Vec<_>>()
+        })
+        .collect();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
@@ -48,7 +64,7 @@ pub(super) fn load(tls: &Tls) -> Result<ServerConfig, Problem> {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer =
         ring::Ticketer::new().map_err(|error| format!("TLS cannot be set up: {error}"))?;
-    Ok(config)
+    Ok(Loaded { config, warnings })
 }
 
 /// Shows the first certificate that is valid for the name asked for, else the first of all.

@@ -9,11 +9,12 @@
 //! ring and not aws-lc-rs: both are kept by people who also keep rustls' interface to them, but ring builds with a C compiler alone and in
 //! seconds. The price is that the post-quantum key exchange (X25519MLKEM768) is missing.
 
+mod expiry;
 mod load;
 mod store;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub(crate) use self::store::{Store, watch};
 use crate::choice::ClientCertificate;
@@ -56,12 +57,12 @@ impl Tls {
         (!identities.is_empty()).then_some(Self { identities, clients, watch })
     }
 
-    /// Reads all files, as a server would that starts.
+    /// Reads all files, as a server would that starts; gives what of them deserves a warning.
     ///
     /// # Errors
     /// The first that is bad.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        load::load(self).map(drop)
+    pub(crate) fn check(&self) -> Result<Vec<String>, String> {
+        load::load(self, SystemTime::now()).map(|loaded| loaded.warnings)
     }
 
     /// All files that matter.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use rustls::ServerConfig;
 
 use super::Tls;
-use super::load::load;
+use super::load::{Loaded, load};
 use crate::stop::{Stage, Stop};
 use crate::{Error, Result};
 
@@ -33,8 +33,8 @@ impl Store {
     pub(crate) fn open(tls: Tls) -> Result<Self> {
         // Looked at before they are read, so that a change in between is seen as one.
         let seen = Mutex::new(stamps(&tls));
-        let current = load(&tls).map_err(Error::config)?;
-        Ok(Self { current: RwLock::new(Arc::new(current)), seen, tls })
+        let loaded = load(&tls, SystemTime::now()).map_err(Error::config)?;
+        Ok(Self { current: RwLock::new(warned(loaded)), seen, tls })
     }
 
     /// What a connection that begins now uses.
@@ -48,9 +48,10 @@ impl Store {
     /// As [`open`](Self::open); it is logged here.
     pub(crate) fn reload(&self) -> Result<()> {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps(&self.tls);
-        match load(&self.tls) {
-            Ok(config) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        match load(&self.tls, SystemTime::now()) {
+            Ok(loaded) => {
+                let config = warned(loaded);
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
                 tracing::info!("certificates were read again and are in use");
                 Ok(())
             }
@@ -80,6 +81,14 @@ pub(crate) async fn watch(store: Arc<Store>, stop: Arc<Stop>) {
         let look = move || store.has_changed() && store.reload().is_ok();
         let _ = tokio::task::spawn_blocking(look).await;
     }
+}
+
+/// The settings, with the warnings logged.
+fn warned(loaded: Loaded) -> Arc<ServerConfig> {
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Arc::new(loaded.config)
 }
 
 fn stamps(tls: &Tls) -> Vec<Stamp> {

@@ -67,8 +67,14 @@ impl Authority {
 
     /// A certificate for these names.
     pub fn sign(&self, names: &[&str]) -> Certificate {
+        self.sign_until(names, 4000)
+    }
+
+    /// A certificate for these names, to the end of the year before this one.
+    pub fn sign_until(&self, names: &[&str], year: i32) -> Certificate {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names.clone()).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         params.distinguished_name.push(DnType::CommonName, names.join(","));
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
