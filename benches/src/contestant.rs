@@ -211,7 +211,7 @@ impl Contestant {
 
     /// Weighed under load: all but those that only explain a count of instructions, and those that are not installed.
     pub fn shared_load(&self) -> bool {
-        let explains = ["hyper-untimed", "exchange", "exchange-per-core", "rwgi-watched"];
+        let explains = ["hyper-untimed", "exchange", "exchange-per-core"];
         !explains.contains(&self.name) && (self.name != "nginx" || nginx().is_some())
     }
 

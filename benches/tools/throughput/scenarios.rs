@@ -13,8 +13,8 @@ pub(crate) struct Scenario {
     pub(crate) load: Load,
     /// At this share of bare hyper's highest rate, for times that are not made of queues.
     pub(crate) share: Option<f64>,
-    /// Only bare hyper and the reference server, where the question is how a cost grows.
-    few: bool,
+    /// Whom it asks, where it is not everybody.
+    only: &'static [&'static str],
     /// The server has a thread for each core and shares them with the load, as it would without any settings.
     pub(crate) unpinned: bool,
 }
@@ -28,27 +28,33 @@ const USUAL: Load = Load {
     rate: None,
 };
 
+const EVERYBODY: &[&str] = &[];
+/// Where the question is how a cost grows.
+const CORE: [&str; 4] = ["hyper", "hyper-per-core", "rwgi", "rwgi-per-core"];
+/// Where the question is what it costs that somebody wants to know.
+const WATCHED: [&str; 3] = ["hyper", "rwgi-per-core", "rwgi-watched"];
+
 const fn route(name: &'static str, route: Route) -> Scenario {
-    Scenario { name, load: Load { route, ..USUAL }, share: None, few: false, unpinned: false }
+    Scenario { name, load: Load { route, ..USUAL }, share: None, only: EVERYBODY, unpinned: false }
 }
 
 const fn http2(name: &'static str, connections: usize, pipeline: usize) -> Scenario {
     let load = Load { connections, pipeline, http2: true, ..USUAL };
-    Scenario { name, load, share: None, few: false, unpinned: false }
+    Scenario { name, load, share: None, only: EVERYBODY, unpinned: false }
 }
 
 const fn growth(name: &'static str, load: Load) -> Scenario {
-    Scenario { name, load, share: None, few: true, unpinned: false }
+    Scenario { name, load, share: None, only: &CORE, unpinned: false }
 }
 
 /// All of them, in the order of the tables.
-pub(crate) const SCENARIOS: [Scenario; 16] = [
+pub(crate) const SCENARIOS: [Scenario; 17] = [
     route("plaintext", Route::Plaintext),
     Scenario {
         name: "pipelined",
         load: Load { pipeline: 16, ..USUAL },
         share: None,
-        few: false,
+        only: EVERYBODY,
         unpinned: false,
     },
     route("json", Route::Json),
@@ -59,7 +65,8 @@ pub(crate) const SCENARIOS: [Scenario; 16] = [
     http2("http2-4x32", 4, 32),
     Scenario { unpinned: true, ..http2("http2-4x32-threads", 4, 32) },
     http2("http2-16x1", 16, 1),
-    Scenario { name: "times", load: USUAL, share: Some(0.7), few: false, unpinned: false },
+    Scenario { name: "times", load: USUAL, share: Some(0.7), only: EVERYBODY, unpinned: false },
+    Scenario { only: &WATCHED, ..route("watched", Route::Plaintext) },
     growth("open-64", Load { idle: 0, ..USUAL }),
     growth("open-1000", Load { idle: 1_000 - 64, ..USUAL }),
     growth("open-10000", Load { idle: 10_000 - 64, ..USUAL }),
@@ -81,9 +88,11 @@ pub(crate) const NAMES: [&str; SCENARIOS.len()] = {
 impl Scenario {
     /// Whether this contestant can be asked.
     pub(crate) fn weighs(&self, contestant: &Contestant) -> bool {
-        let core = ["hyper", "hyper-per-core", "rwgi", "rwgi-per-core"];
-        if self.few {
-            return core.contains(&contestant.name);
+        if !self.only.is_empty() {
+            return self.only.contains(&contestant.name);
+        }
+        if contestant.name == "rwgi-watched" {
+            return false;
         }
         // nginx is one process here, and so one thread.
         if self.unpinned && contestant.name == "nginx" {
@@ -108,6 +117,9 @@ impl Scenario {
         };
         if idle > 0 {
             heading += &format!(", {} open", connections + idle);
+        }
+        if self.only == WATCHED {
+            heading += ", with an admin listener and without";
         }
         if self.unpinned {
             heading += ", a thread for each core";

@@ -90,6 +90,8 @@ fn json(name: &str) -> Value {
 const REQUEST: &str = "about 2,000 instructions more than bare hyper's for each request, which system calls hide only in part: the exchange (environ, slot, checked head), \
      the checks that hyper leaves to its embedder, the clock, and who may want to know; the README of the benches has the list";
 
+const WATCHED: &str = "each request looks at the clock twice more, and is counted by beginning, end, status, duration and bytes";
+
 const PIPELINE: &str = "the same instructions for each request, where one read and one write serve sixteen and nothing hides them";
 
 const CONTENT: &str = "each chunk passes the writer's slot, under its lock, to be counted against what was declared and limited, and is never copied into one buffer \
@@ -133,6 +135,10 @@ fn targets(figures: &Figures) -> Vec<Target> {
         figure: ratio(scenario, to),
         holds,
     };
+    let watched = figures
+        .scenarios
+        .get("watched")
+        .and_then(|measured| Some(measured.ratio("rwgi-watched", "rwgi-per-core", work)?.median));
     let times = figures.scenarios.get("times").and_then(|measured| {
         Some(measured.ratio(OURS, MEASURE, |round| round.p99_microseconds)?.median)
     });
@@ -176,6 +182,12 @@ fn targets(figures: &Figures) -> Vec<Target> {
         least("the same, to axum", "stream", "axum", 1.0, CONTENT),
         least("echo of 1 KiB, to bare hyper", "echo", MEASURE, 0.97, ECHO),
         least("the same, to axum", "echo", "axum", 1.0, ECHO),
+        Target {
+            aim: "/plaintext with an admin listener, to the same without",
+            bound: Bound::AtLeast(0.97),
+            figure: watched,
+            holds: WATCHED,
+        },
         Target {
             aim: "p99 at 70 % of saturation, to bare hyper's",
             bound: Bound::AtMost(1.05),
