@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -435,6 +437,28 @@ async fn an_application_that_takes_its_time_on_http2_is_not_cut_off() {
         }
     }
     assert_seconds(start, 105);
+}
+
+#[tokio::test]
+async fn a_stream_that_wakes_itself_lets_others_have_their_turn() {
+    let application = async |_: Environ, start: StartResponse| -> rwgi::Result<Finished> {
+        let other = tokio::spawn(async {});
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if other.is_finished() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        start.respond(StatusCode::OK, (), "")
+    };
+    let (dial, _server) = serve_on_pipes(application, Config::default()).await;
+    let mut client = Frames::connect(&dial, 65_535).await;
+    assert!(client.get(1).await);
+    loop {
+        let (_, flags, stream, _) = within("the answer", client.next()).await.unwrap();
+        if stream == 1 && flags & 1 == 1 {
+            break;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

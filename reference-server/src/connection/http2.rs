@@ -5,18 +5,20 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, Stream};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::state::{AGED, Phase, State, Task};
+use super::turn::Turn;
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
 use super::{DOES_NOT_READ, End, Shared};
@@ -30,6 +32,18 @@ const PARTING: Duration = Duration::from_secs(1);
 
 /// A connection that is never idle is asked for its age whenever so many streams have come.
 const LOOK: u32 = 16;
+
+/// Has the task polled again when all others that can go on have been, and the runtime has looked for what has come.
+fn yield_once(cx: &mut Context<'_>) -> Poll<End> {
+    match pin!(yield_now()).poll(cx) {
+        Poll::Ready(()) => cx.waker().wake_by_ref(),
+        Poll::Pending => {}
+    }
+    Poll::Pending
+}
+
+/// How often hyper and the streams are polled in one turn: usually twice, and more often where content is passed on.
+const MOST_ROUNDS: u32 = 16;
 
 /// Streams that the client took back before they were answered.
 struct Resets {
@@ -104,18 +118,30 @@ impl fmt::Debug for Streams {
     }
 }
 
-/// A stream that tells when it was polled, and since when its client has given it no room.
+/// A stream, and since when its client has given it no room. It is polled once between two polls of hyper at most, and so may count on it
+/// that hyper has written what it said.
 struct Noted {
     task: Task,
     state: Arc<State>,
+    round: u32,
     waits: Option<Instant>,
+}
+
+impl Noted {
+    fn new(task: Task, state: &Arc<State>) -> Self {
+        Self { task, state: Arc::clone(state), round: 0, waits: None }
+    }
 }
 
 impl Future for Noted {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.state.note_poll();
+        let round = self.state.round();
+        if std::mem::replace(&mut self.round, round) == round {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let (owed, given) = self.state.flow();
         let poll = self.task.as_mut().poll(cx);
         let now = self.state.flow();
@@ -142,31 +168,39 @@ impl Running {
         Self { streams, tasks: FuturesUnordered::new(), state, look: None }
     }
 
-    /// Polls the streams that can go on; gives whether any could.
-    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let arrived = self.streams.take();
-        for task in arrived.into_iter().chain(self.state.take_sessions()) {
-            self.push(task);
+    /// Polls the streams that can go on.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        self.state.next_round();
+        for task in self.streams.take() {
+            self.begin(task, cx);
+        }
+        for session in self.state.take_sessions() {
+            self.begin(session, cx);
         }
         loop {
             while let Poll::Ready(Some(())) = Pin::new(&mut self.tasks).poll_next(cx) {}
             // What a stream leaves behind carries its upgrade, whoever took it: until that is over the connection is not idle.
             let upgrades = self.streams.take();
             if upgrades.is_empty() {
-                return self.state.was_polled();
+                return;
             }
             for upgrade in upgrades {
                 let busy = self.state.begin();
-                self.push(Box::pin(async move {
+                let task = async move {
                     upgrade.await;
                     drop(busy);
-                }));
+                };
+                self.begin(Box::pin(task), cx);
             }
         }
     }
 
-    fn push(&self, task: Task) {
-        self.tasks.push(Noted { task, state: Arc::clone(&self.state), waits: None });
+    /// Most streams are answered at once, and need no place among those that wait.
+    fn begin(&self, task: Task, cx: &mut Context<'_>) {
+        let mut stream = Noted::new(task, &self.state);
+        if Pin::new(&mut stream).poll(cx).is_pending() {
+            self.tasks.push(stream);
+        }
     }
 
     /// Drops the streams whose clients have given them no room for so long, which resets them; gives when to look again. To be asked where
@@ -214,7 +248,9 @@ pub(super) async fn drive<T: Transport>(
     let advanced = shared.stop.beyond(seen);
     let sleep = tokio::time::sleep(shared.config.idle_timeout);
     tokio::pin!(advanced, sleep);
-    let mut watching = false;
+    let (mut watching, mut gathers) = (false, false);
+    let turn = Arc::new(Turn::default());
+    let waker = Waker::from(Arc::clone(&turn));
     poll_fn(|cx| {
         // Before anything more is written, as on HTTP/1.1.
         let stage = shared.stop.stage();
@@ -229,14 +265,33 @@ pub(super) async fn drive<T: Transport>(
                 Pin::new(&mut http).graceful_shutdown();
             }
         }
+        // hyper is polled again as long as streams have told it something. Before the first time the other connections of this thread that
+        // can go on do so: meanwhile more may come, and clients that are sent their answers together are woken together.
+        let mut rounds = 0;
+        turn.begin(cx.waker());
+        let mut inner = Context::from_waker(&waker);
         loop {
-            if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
+            turn.take();
+            if let Poll::Ready(result) = Pin::new(&mut http).poll(&mut inner) {
                 return Poll::Ready(End::Done(result));
             }
-            if !running.poll(cx) {
+            running.poll(&mut inner);
+            if turn.end() {
+                break;
+            }
+            if !gathers {
+                gathers = true;
+                turn.leave();
+                return yield_once(cx);
+            }
+            rounds += 1;
+            if rounds == MOST_ROUNDS {
+                turn.leave();
+                cx.waker().wake_by_ref();
                 break;
             }
         }
+        gathers = false;
         if !watching {
             watching = advanced.as_mut().poll(cx).is_pending();
             if !watching {
@@ -296,6 +351,9 @@ pub(super) async fn drive<T: Transport>(
             parting = true;
             Pin::new(&mut http).graceful_shutdown();
             sleep.as_mut().reset(Instant::now() + PARTING);
+            cx.waker().wake_by_ref();
+        } else if state.has(AGED) && !aged {
+            // It was found to be old only now.
             cx.waker().wake_by_ref();
         }
         Poll::Pending

@@ -10,6 +10,7 @@ pub(crate) mod http2;
 mod rest;
 mod sniff;
 pub(crate) mod state;
+mod turn;
 mod wait;
 mod wire;
 

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -42,8 +42,8 @@ pub(crate) struct State {
     owed: AtomicU32,
     /// Pieces of them that were taken.
     given: AtomicU32,
-    /// Some stream of HTTP/2 was polled.
-    polled: AtomicBool,
+    /// How often the streams of HTTP/2 have been polled, each time after hyper.
+    round: AtomicU32,
     /// Streams of HTTP/2 that ended before they were answered.
     resets: AtomicU32,
     head: Mutex<HeadWatch>,
@@ -80,7 +80,7 @@ impl State {
             load,
             owed: AtomicU32::new(0),
             given: AtomicU32::new(0),
-            polled: AtomicBool::new(false),
+            round: AtomicU32::new(0),
             resets: AtomicU32::new(0),
             head: Mutex::new(HeadWatch::new()),
             stop,
@@ -146,16 +146,14 @@ impl State {
         self.given.store(self.given.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
-    /// A stream of HTTP/2 is polled.
-    pub(crate) fn note_poll(&self) {
-        self.polled.store(true, Relaxed);
+    /// hyper was polled, and now the streams of HTTP/2 are.
+    pub(crate) fn next_round(&self) {
+        self.round.store(self.round().wrapping_add(1), Relaxed);
     }
 
-    /// Whether one was, since this was asked last.
-    pub(crate) fn was_polled(&self) -> bool {
-        let polled = self.polled.load(Relaxed);
-        self.polled.store(false, Relaxed);
-        polled
+    /// Which of these times it is; only a change of it means something.
+    pub(crate) fn round(&self) -> u32 {
+        self.round.load(Relaxed)
     }
 
     /// A stream of HTTP/2 ends before it was answered.
