@@ -369,8 +369,7 @@ fn session(
         return Err(completion.fail(error));
     }
     let ended = result.is_some();
-    let running =
-        session::Running { future, slot, result, completion, again: false, in_turn: true };
+    let running = session::Running::new(future, slot, result, completion);
     let session = begun.carry(running, ended);
     Ok(head.into_response(ResponseBody::session(session)))
 }

@@ -100,6 +100,23 @@ struct State<K: SessionKind> {
 /// Why the application's half cannot send.
 pub(crate) struct Gone;
 
+/// What came of giving a piece.
+pub(crate) struct Given {
+    /// It is the running task that waits for it, and is to poll the application.
+    pub(crate) again: bool,
+    /// There is room for another.
+    pub(crate) room: bool,
+}
+
+/// What was there to take.
+pub(crate) struct Taken<T> {
+    pub(crate) piece: Option<T>,
+    /// There was no other.
+    pub(crate) last: bool,
+    /// It is the running task that waits for the room.
+    pub(crate) again: bool,
+}
+
 impl<K: SessionKind> Link<K> {
     pub(crate) fn new() -> Self {
         Self {
@@ -246,16 +263,23 @@ impl<K: SessionKind> Link<K> {
         state.unheard || state.incoming.has_room()
     }
 
-    /// Gives a piece to the application; whether it is the task of `cx` that waits for it, and is to poll the application.
-    pub(crate) fn give(&self, piece: K::In, cx: &Context<'_>) -> bool {
+    /// Gives a piece to the application, in the server's turn, which has begun with that.
+    pub(crate) fn give(&self, piece: K::In, cx: &Context<'_>) -> Given {
         let mut state = self.lock();
+        state.turn = true;
         if state.unheard {
-            return false;
+            return Given { again: false, room: true };
         }
         state.incoming.push(piece);
+        let room = state.incoming.has_room();
+        // Who waits in this very task is not woken, and goes on waiting until it has looked.
+        if state.receiver.as_ref().is_some_and(|receiver| receiver.will_wake(cx.waker())) {
+            return Given { again: true, room };
+        }
         let receiver = state.receiver.take();
         drop(state);
-        wake_other(receiver, cx)
+        wake(receiver);
+        Given { again: false, room }
     }
 
     /// Tells the application how the client's side ended; the first end counts.
@@ -271,15 +295,15 @@ impl<K: SessionKind> Link<K> {
         wake_other(receiver, cx) | wake_other(sender, cx)
     }
 
-    /// Takes the next piece for the client; whether the task of `cx` waits for the room.
-    pub(crate) fn take(&self, cx: &Context<'_>) -> (Option<K::Out>, bool) {
+    /// Takes the next piece for the client.
+    pub(crate) fn take(&self, cx: &Context<'_>) -> Taken<K::Out> {
         let mut state = self.lock();
         let piece = state.outgoing.pop();
+        let last = state.outgoing.pieces.is_empty();
         let sender =
             if piece.is_some() && state.outgoing.has_room() { state.sender.take() } else { None };
         drop(state);
-        let again = wake_other(sender, cx);
-        (piece, again)
+        Taken { piece, last, again: wake_other(sender, cx) }
     }
 
     /// Whether the application sends no more and all of it was taken.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::link::{Link, SessionKind, SessionPiece};
+use super::link::{Link, SessionKind, SessionPiece, Taken};
 use crate::exchange::outcome::Completion;
 use crate::exchange::phase::Event;
 use crate::exchange::slot::Slot;
@@ -47,6 +47,22 @@ pub(crate) struct Running {
     pub(crate) again: bool,
     /// The server's turn has begun and was not ended by parking.
     pub(crate) in_turn: bool,
+    /// There was room for what comes at the last look, and only what is given fills it.
+    pub(crate) room: bool,
+    /// All that was sent has been taken, and the application was not polled since.
+    pub(crate) dry: bool,
+}
+
+impl Running {
+    pub(crate) fn new(
+        future: Option<ApplicationFuture>,
+        slot: Arc<Slot>,
+        result: Option<Result<()>>,
+        completion: Completion,
+    ) -> Self {
+        let (again, in_turn, room, dry) = (false, true, false, false);
+        Self { future, slot, result, completion, again, in_turn, room, dry }
+    }
 }
 
 /// A session that was begun by the application and has not reached the server.
@@ -98,6 +114,7 @@ impl<K: SessionKind> SessionHalf<K> {
             self.link.begin_turn();
         }
         self.running.again = false;
+        self.running.dry = false;
         let Some(future) = &mut self.running.future else { return Poll::Ready(()) };
         let Poll::Ready(result) = poll_application(future, cx) else { return Poll::Pending };
         let result = own(result, &self.running.slot).map(drop);
@@ -119,12 +136,15 @@ impl<K: SessionKind> SessionHalf<K> {
 
     /// Whether the application takes more of what comes: without room the server does not read (REQ-UPG-12, REQ-WS-29).
     pub fn has_room(&self) -> bool {
-        self.link.has_room()
+        self.running.room || self.link.has_room()
     }
 
     /// Gives what has come; dropped where the application's half hears no more.
     pub fn give(&mut self, piece: K::In, cx: &Context<'_>) {
-        self.running.again |= self.link.give(piece, cx);
+        let given = self.link.give(piece, cx);
+        self.running.in_turn = true;
+        self.running.room = given.room;
+        self.running.again |= given.again;
     }
 
     /// Tells how the client's side ended; the first end counts.
@@ -132,11 +152,17 @@ impl<K: SessionKind> SessionHalf<K> {
         self.running.again |= self.link.give_end(end, cx);
     }
 
-    /// Takes the next piece to send, which counts as sent in the outcome (REQ-EXCH-14); `None` where there is none for now.
+    /// Takes the next piece to send, which counts as sent in the outcome (REQ-EXCH-14); `None` where there is none for now. What another
+    /// task sends at that moment is not missed: [`park`](Self::park) sees it.
     pub fn take(&mut self, cx: &Context<'_>) -> Option<K::Out> {
-        let (piece, again) = self.link.take(cx);
+        // One look less for each piece; what another task sends now is seen when the turn is to end.
+        if std::mem::take(&mut self.running.dry) {
+            return None;
+        }
+        let Taken { piece, last, again } = self.link.take(cx);
         self.running.again |= again;
         if let Some(piece) = &piece {
+            self.running.dry = last;
             self.running.completion.bytes += piece.weight() as u64;
         }
         piece

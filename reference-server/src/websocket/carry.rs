@@ -11,7 +11,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use rwgi::{CloseCode, CloseFrame, Closed, Messages, Outgoing, Ping, SessionHalf};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::has_budget_remaining;
@@ -50,6 +50,10 @@ struct Socket {
     decoder: Decoder,
     encoder: Encoder,
     input: BytesMut,
+    /// There is no whole frame in what has come.
+    hungry: bool,
+    /// Nothing more has come, and the transport tells when something does: known until the task is woken.
+    dry: bool,
     /// What the server said in its Close frame, where it was the first.
     said: Option<CloseFrame>,
     /// The client has said the last that counts: a Close frame, an end, or what broke the protocol.
@@ -64,6 +68,22 @@ struct Socket {
     pinged: bool,
     /// Since when an answer to the Close frame is waited for.
     closing: Option<Instant>,
+}
+
+/// What a read brought.
+enum Came {
+    /// Octets, which are in the input.
+    Octets,
+    /// A part of a large payload, which went to its message, and what became of that.
+    Direct(Result<Option<Event>, Violation>),
+    /// The end, or a failure.
+    End,
+}
+
+impl Came {
+    fn is_speech(&self) -> bool {
+        !matches!(self, Self::End)
+    }
 }
 
 pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
@@ -81,6 +101,8 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
         decoder: Decoder::new(terms.message_bytes, terms.agreed.as_ref()),
         encoder: Encoder::new(terms.agreed.as_ref()),
         input: BytesMut::from(&early[..]),
+        hungry: false,
+        dry: false,
         terms,
         half,
         said: None,
@@ -101,7 +123,10 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
         if !known {
             told = Some(cx.waker().clone());
         }
-        if !socket.gone && reset.as_mut().poll(cx).is_ready() {
+        let mut came = socket.poll_first(io, cx);
+        // Whoever sends has not reset the connection.
+        let speaks = known && came.as_ref().is_some_and(Came::is_speech);
+        if !speaks && !socket.gone && reset.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ended::Departed);
         }
         if !known || !stopping.is_quiet() {
@@ -116,8 +141,12 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
         }
         let mut listen = !known;
         loop {
-            if let Poll::Ready(ended) = socket.turn(io, cx) {
+            if let Poll::Ready(ended) = socket.turn(io, cx, came.take()) {
                 return Poll::Ready(ended);
+            }
+            // Unless it did so right behind what it sent.
+            if speaks && socket.gone && reset.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ended::Departed);
             }
             // The clock is looked at when it rings, and when a wait became shorter.
             if !armed || sleep.is_elapsed() || sleep.deadline() > socket.due() {
@@ -152,13 +181,26 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 impl Socket {
+    /// Reads before anything else is done, where that is what the task was woken for: the application is then polled once for it.
+    fn poll_first<S: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Option<Came> {
+        self.dry = false;
+        let answered = self.encoder.waiting() == 0 && !self.unflushed;
+        if self.hungry && answered && self.takes_more() { self.poll_read(io, cx) } else { None }
+    }
+
     /// All that can be done now; ready when the session is over.
     fn turn<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         io: &mut S,
         cx: &mut Context<'_>,
+        mut came: Option<Came>,
     ) -> Poll<Ended> {
         loop {
+            let held = self.give(came.take(), cx);
             let returned = self.half.poll_application(cx).is_ready();
             self.take(cx);
             if returned && self.half.is_finished() && !self.encoder.is_closed() {
@@ -166,8 +208,12 @@ impl Socket {
                 let code = if failed { CloseCode::INTERNAL_ERROR } else { CloseCode::NORMAL };
                 self.close(CloseFrame::new(code, ""));
             }
-            // What has come is answered in one write.
-            if !self.input.is_empty() && self.takes_more() && self.poll_input(cx) {
+            if let Some(event) = held {
+                self.event(event, cx);
+                continue;
+            }
+            // What has come is answered in one write, where there is room for the answers.
+            if !self.hungry && self.takes_more() {
                 continue;
             }
             let blocked = match self.poll_write(io, cx) {
@@ -187,8 +233,15 @@ impl Socket {
             if self.gone && returned {
                 return Poll::Ready(if self.failed { Ended::Whole } else { Ended::Closed });
             }
-            let read = !blocked && self.takes_more() && self.poll_read(io, cx);
-            if read || self.half.wants_poll() {
+            if !blocked && self.takes_more() {
+                if !self.hungry {
+                    continue;
+                }
+                if !self.dry {
+                    came = self.poll_read(io, cx);
+                }
+            }
+            if came.is_some() || self.half.wants_poll() {
                 continue;
             }
             let parked = self.half.park(cx);
@@ -196,6 +249,35 @@ impl Socket {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Gives the application the messages that have come, as far as there is room; what is no message is held until it has answered them.
+    fn give(
+        &mut self,
+        came: Option<Came>,
+        cx: &Context<'_>,
+    ) -> Option<Result<Option<Event>, Violation>> {
+        match came {
+            None | Some(Came::Octets | Came::Direct(Ok(None))) => {}
+            Some(Came::Direct(Ok(Some(Event::Message(message))))) => self.half.give(message, cx),
+            Some(Came::Direct(event)) => return Some(event),
+            Some(Came::End) => self.end(1006, cx),
+        }
+        while !self.hungry && self.takes_more() {
+            match self.decoder.next(&mut self.input) {
+                Ok(None) => self.hungry = true,
+                Ok(Some(Event::Message(message))) => {
+                    self.half.give(message, cx);
+                    self.hungry = self.input.is_empty();
+                }
+                event => return Some(event),
+            }
+        }
+        if self.hungry && self.input.is_empty() && self.input.capacity() > 0 {
+            // Nothing is held while nothing comes.
+            give_back(std::mem::take(&mut self.input));
+        }
+        None
     }
 
     /// Whether there is a place for more of what the client says.
@@ -224,7 +306,7 @@ impl Socket {
     }
 
     /// The client's side is over, and not in order.
-    fn end(&mut self, code: u16, cx: &mut Context<'_>) {
+    fn end(&mut self, code: u16, cx: &Context<'_>) {
         self.heard = true;
         self.gone = true;
         self.half.give_end(Closed { code, reason: String::new(), clean: false }, cx);
@@ -239,85 +321,70 @@ impl Socket {
         if self.gone {
             return Poll::Ready(Ok(()));
         }
-        let encoder = &mut self.encoder;
-        if encoder.waiting() == 0 && !self.unflushed {
+        if self.encoder.waiting() == 0 && !self.unflushed {
             return Poll::Ready(Ok(()));
         }
-        while encoder.waiting() > 0 {
-            let written = if encoder.large.is_empty() {
-                ready!(Pin::new(&mut *io).poll_write(cx, &encoder.octets))?
+        while self.encoder.waiting() > 0 {
+            let (octets, large) = self.encoder.unsent();
+            let written = if large.is_empty() {
+                ready!(Pin::new(&mut *io).poll_write(cx, octets))?
             } else {
-                let slices = [IoSlice::new(&encoder.octets), IoSlice::new(&encoder.large)];
+                let slices = [IoSlice::new(octets), IoSlice::new(large)];
                 ready!(Pin::new(&mut *io).poll_write_vectored(cx, &slices))?
             };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let first = written.min(encoder.octets.len());
-            encoder.octets.advance(first);
-            encoder.large.advance(written - first);
+            self.encoder.sent(written);
         }
-        if encoder.octets.capacity() > READ_BYTES {
-            encoder.octets = BytesMut::new();
-        }
+        self.encoder.rest(READ_BYTES);
         let flushed = Pin::new(io).poll_flush(cx);
         self.unflushed = flushed.is_pending();
         flushed
     }
 
-    /// Takes the next message out of what has been read; gives whether there was one.
-    fn poll_input(&mut self, cx: &mut Context<'_>) -> bool {
-        let event = self.decoder.next(&mut self.input);
-        if matches!(event, Ok(None)) {
-            return false;
-        }
-        self.event(event, cx);
-        true
-    }
-
-    /// Reads, and takes in what has come; gives whether anything had.
-    fn poll_read<S: AsyncRead + Unpin>(&mut self, io: &mut S, cx: &mut Context<'_>) -> bool {
-        let (came, direct) = match self.decoder.direct() {
+    /// Reads; `None` where nothing has come.
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Option<Came> {
+        let (read, direct) = match self.decoder.direct() {
             Some((message, room)) => {
                 (tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut message.limit(room)), true)
             }
+            None if self.input.capacity() == 0 => {
+                let mut spare = SPARE.take();
+                spare.reserve(READ_BYTES);
+                let read = tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut spare);
+                if read.is_ready() {
+                    self.input = spare;
+                } else {
+                    SPARE.set(spare);
+                }
+                (read, false)
+            }
             None => {
-                self.room_to_read();
+                self.input.reserve(READ_BYTES);
                 (tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut self.input), false)
             }
         };
-        match came {
+        match read {
             Poll::Pending => {
-                if self.input.is_empty() {
-                    // Nothing is held while nothing comes.
-                    give_back(std::mem::take(&mut self.input));
-                }
-                false
+                self.dry = true;
+                None
             }
-            Poll::Ready(Ok(0) | Err(_)) => {
-                self.end(1006, cx);
-                true
-            }
+            Poll::Ready(Ok(0) | Err(_)) => Some(Came::End),
             Poll::Ready(Ok(length)) => {
                 self.last_seen = Instant::now();
                 self.pinged = false;
-                let event = if direct {
-                    self.decoder.read_direct(length)
-                } else {
-                    self.decoder.next(&mut self.input)
-                };
-                self.event(event, cx);
-                true
+                if direct {
+                    return Some(Came::Direct(self.decoder.read_direct(length)));
+                }
+                self.hungry = false;
+                Some(Came::Octets)
             }
         }
-    }
-
-    /// The place to read to is the thread's, where there is nothing in it yet.
-    fn room_to_read(&mut self) {
-        if self.input.capacity() == 0 {
-            self.input = SPARE.take();
-        }
-        self.input.reserve(READ_BYTES);
     }
 
     fn event(&mut self, event: Result<Option<Event>, Violation>, cx: &mut Context<'_>) {

@@ -3,7 +3,7 @@
 //! Rules of this room: it thinks; a message is one frame; nothing follows a Close frame; small messages are gathered, and a large one is
 //! not copied.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use rwgi::{CloseFrame, Message};
 
 use super::deflate::{Agreed, Deflater};
@@ -17,9 +17,10 @@ const WORTH_DEFLATING: usize = 64;
 #[derive(Debug)]
 pub(super) struct Encoder {
     deflater: Option<Deflater>,
-    /// What is to be sent: first this, then the large payload.
-    pub(super) octets: BytesMut,
-    pub(super) large: Bytes,
+    /// What is to be sent: first this, of which some has been sent, then the large payload.
+    octets: Vec<u8>,
+    sent: usize,
+    large: Bytes,
     closed: bool,
 }
 
@@ -27,7 +28,8 @@ impl Encoder {
     pub(super) fn new(agreed: Option<&Agreed>) -> Self {
         Self {
             deflater: agreed.map(Deflater::new),
-            octets: BytesMut::new(),
+            octets: Vec::new(),
+            sent: 0,
             large: Bytes::new(),
             closed: false,
         }
@@ -35,7 +37,34 @@ impl Encoder {
 
     /// How much waits to be sent.
     pub(super) fn waiting(&self) -> usize {
-        self.octets.len() + self.large.len()
+        self.octets.len() - self.sent + self.large.len()
+    }
+
+    /// What is to be sent, one after the other.
+    pub(super) fn unsent(&self) -> (&[u8], &[u8]) {
+        (&self.octets[self.sent..], &self.large)
+    }
+
+    /// So much of that was sent.
+    pub(super) fn sent(&mut self, length: usize) {
+        let first = length.min(self.octets.len() - self.sent);
+        self.sent += first;
+        self.large.advance(length - first);
+        // What was sent is held no longer than as much is still to be.
+        if self.sent == self.octets.len() {
+            self.octets.clear();
+            self.sent = 0;
+        } else if self.sent * 2 >= self.octets.len() {
+            self.octets.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// Gives back what is more than a socket at rest may hold.
+    pub(super) fn rest(&mut self, most: usize) {
+        if self.octets.capacity() > most {
+            self.octets = Vec::new();
+        }
     }
 
     /// Whether the Close frame was written: nothing follows it.

@@ -100,22 +100,17 @@ impl Head {
 }
 
 /// Writes the head of a frame of the server, which is whole and not masked.
-pub(super) fn write_head(
-    opcode: Opcode,
-    compressed: bool,
-    length: usize,
-    out: &mut impl Extend<u8>,
-) {
+pub(super) fn write_head(opcode: Opcode, compressed: bool, length: usize, out: &mut Vec<u8>) {
     let first = 0x80 | if compressed { 0x40 } else { 0 } | opcode as u8;
     match length {
-        0..126 => out.extend([first, length as u8]),
+        0..126 => out.extend_from_slice(&[first, length as u8]),
         126..=0xffff => {
-            out.extend([first, 126]);
-            out.extend((length as u16).to_be_bytes());
+            let [a, b] = (length as u16).to_be_bytes();
+            out.extend_from_slice(&[first, 126, a, b]);
         }
         _ => {
-            out.extend([first, 127]);
-            out.extend((length as u64).to_be_bytes());
+            out.extend_from_slice(&[first, 127]);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
 }
@@ -130,7 +125,7 @@ pub(super) fn mask(data: &mut [u8], key: [u8; 4], offset: u64) {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (octet, key) in rest.iter_mut().zip(key.into_iter().cycle()) {
+    for (octet, key) in rest.iter_mut().zip(wide.to_ne_bytes()) {
         *octet ^= key;
     }
 }

@@ -239,7 +239,7 @@ fn what_is_written_is_whole_unmasked_and_as_short_as_can_be() {
         let mut encoder = Encoder::new(None);
         encoder.message(Message::from(vec![7; length]));
         encoder.pong(Bytes::from_static(b"p"));
-        let octets = [&encoder.octets[..], &encoder.large[..]].concat();
+        let octets = <[&[u8]; 2]>::from(encoder.unsent()).concat();
         let head = match length {
             0..126 => 2,
             126..65536 => 4,
@@ -253,7 +253,7 @@ fn what_is_written_is_whole_unmasked_and_as_short_as_can_be() {
     encoder.close(None);
     encoder.message(Message::from("late"));
     encoder.ping();
-    assert_eq!((&encoder.octets[..], encoder.is_closed()), (&b"\x88\x00"[..], true));
+    assert_eq!((encoder.unsent().0, encoder.is_closed()), (&b"\x88\x00"[..], true));
 }
 
 // Evidence: REQ-WS-23
