@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use rwgi::{BodyLength, Environ, Finished, Result, StartResponse};
+use http::{HeaderValue, Method, StatusCode};
+use rwgi::{BodyLength, Environ, Finished, ResponseHead, Result, StartResponse};
 
 use crate::routes;
 
@@ -61,12 +61,11 @@ async fn long(chunks: usize, start_response: StartResponse) -> Result<Finished> 
 async fn echo(mut environ: Environ, start_response: StartResponse) -> Result<Finished> {
     let input = environ.input_mut();
     input.set_limit(None);
-    let mut fields = HeaderMap::with_capacity(2);
-    fields.insert(CONTENT_TYPE, TEXT);
+    let mut head = ResponseHead::new(StatusCode::OK, [(CONTENT_TYPE, TEXT)])?;
     if let BodyLength::Exact(length) = input.length() {
-        fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        head.insert(CONTENT_LENGTH, length)?;
     }
-    let mut body = start_response.start(StatusCode::OK, fields)?;
+    let mut body = start_response.start_with(head);
     while let Some(chunk) = input.chunk().await? {
         body.write(chunk).await?;
     }

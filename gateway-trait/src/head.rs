@@ -93,14 +93,15 @@ impl ResponseHead {
     /// As [`new`](Self::new).
     pub fn from_parts(mut parts: http::response::Parts) -> Result<Self> {
         check_status(parts.status)?;
-        let mut declared = None;
+        let (mut declared, mut again) = (None, false);
         for (name, value) in &parts.headers {
             refuse_connection_field(name)?;
             if name == CONTENT_LENGTH {
+                again = declared.is_some();
                 declared = Some(merge_length(declared, value)?);
             }
         }
-        if let Some(length) = declared {
+        if let Some(length) = declared.filter(|_| again) {
             // Said twice with the same value is said once (RFC 9110, section 8.6).
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -276,10 +277,12 @@ fn status_error(status: StatusCode) -> Error {
 }
 
 fn merge_length(declared: Option<u64>, value: &HeaderValue) -> Result<u64> {
-    let text = value.as_bytes();
-    let parsed = (!text.is_empty() && text.iter().all(u8::is_ascii_digit))
-        .then(|| std::str::from_utf8(text).ok().and_then(|digits| digits.parse().ok()))
-        .flatten();
+    let digits = value.as_bytes();
+    let number = digits.iter().try_fold(0u64, |number, octet| {
+        let digit = octet.is_ascii_digit().then(|| u64::from(octet - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
+    let parsed = number.filter(|_| !digits.is_empty());
     match (parsed, declared) {
         (None, _) => Err(Error::application(format!(
             "Content-Length {value:?} is not a decimal number of bytes below 2^64"

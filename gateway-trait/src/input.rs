@@ -153,6 +153,8 @@ impl Input {
             return Poll::Ready(Err(self.fail(too_large(limit, "REQ-INPUT-12"))));
         }
         loop {
+            // Whether the body says by itself that nothing follows: it is not asked for its end then, which may cost a turn.
+            let mut at_end = false;
             let data = match &mut self.source {
                 Source::Ended => return Poll::Ready(Ok(None)),
                 Source::Failed { fault, status, message, requirement } => {
@@ -171,7 +173,10 @@ impl Input {
                     let body = body.get_mut().unwrap_or_else(PoisonError::into_inner);
                     match ready!(body.as_mut().poll_frame(cx)) {
                         Some(Ok(frame)) => match frame.into_data() {
-                            Ok(data) => data,
+                            Ok(data) => {
+                                at_end = body.is_end_stream();
+                                data
+                            }
                             Err(frame) => {
                                 self.trailers = frame.into_trailers().ok().map(Box::new);
                                 continue;
@@ -193,6 +198,10 @@ impl Input {
             }
             if let Some(limit) = self.limit.filter(|limit| self.received > *limit) {
                 return Poll::Ready(Err(self.fail(too_large(limit, "REQ-INPUT-12"))));
+            }
+            if at_end && matches!(self.length, BodyLength::Exact(length) if length == self.received)
+            {
+                self.source = Source::Ended;
             }
             return Poll::Ready(Ok(Some(data)));
         }

@@ -82,17 +82,22 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { work, asked } = &mut *self;
         if let Work::Exchange(exchange) = work
-            && asked.content.is_none()
             && asked.upgrade.is_none()
             && asked.underway.as_ref().is_some_and(|underway| underway.observation.is_none())
         {
-            // Nothing to settle, to hand over or to tell: the response is made where hyper takes it.
-            return exchange.poll_with(cx, |outcome| {
-                Ok(match outcome {
-                    Ok((head, body)) => asked.response(head, body, true),
-                    Err(error) => asked.error(&error),
-                })
-            });
+            // Nothing to hand over or to tell: the response is made where hyper takes it.
+            if asked.content.is_none() {
+                return exchange.poll_with(cx, |outcome| {
+                    Ok(match outcome {
+                        Ok((head, body)) => asked.response(head, body, true),
+                        Err(error) => asked.error(&error),
+                    })
+                });
+            }
+            match ready!(exchange.poll_with(cx, |outcome| asked.settled(outcome))) {
+                Ok(response) => return Poll::Ready(Ok(response)),
+                Err(unsettled) => *work = Work::Settling(unsettled),
+            }
         }
         asked.poll(work, cx).map(Ok)
     }
@@ -165,6 +170,22 @@ impl Asked {
         Poll::Ready(self.response(head, body, keeps))
     }
 
+    /// The response to a request with content, where that was read to its end; what was left of it is settled otherwise before the head
+    /// leaves.
+    fn settled(
+        &mut self,
+        outcome: rwgi::Result<(response::Parts, ResponseBody)>,
+    ) -> Result<Response<OutgoingBody>, Box<Response<ResponseBody>>> {
+        let settled = self.version == Version::HTTP_2
+            || self.content.as_ref().is_none_or(|content| content.is_ended());
+        match outcome {
+            Ok((head, body)) if settled => Ok(self.response(head, body, true)),
+            Err(error) if settled => Ok(self.error(&error)),
+            Ok((head, body)) => Err(Box::new(Response::from_parts(head, body))),
+            Err(error) => Err(Box::new(self.failure(&error))),
+        }
+    }
+
     /// The answer to an application that failed in time.
     #[cold]
     fn error(&mut self, error: &rwgi::Error) -> Response<OutgoingBody> {
@@ -209,7 +230,8 @@ impl Asked {
             && head.headers.contains_key(CONTENT_LENGTH);
         // A body of one piece cannot fail, so nothing of it will be logged.
         let label = (!body.is_whole()).then(|| Box::new(std::mem::take(&mut self.label)));
-        let mut body = OutgoingBody::new(body, underway, label, self.content.take());
+        let unread = self.content.take().filter(|content| !content.is_ended());
+        let mut body = OutgoingBody::new(body, underway, label, unread);
         if withheld {
             body.withhold();
         }

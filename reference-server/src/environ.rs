@@ -23,7 +23,8 @@ pub(crate) fn check<B>(request: &Request<B>, length: BodyLength) -> Result<(), R
         return Err(Refusal::TargetForm);
     }
     check_host(request.headers(), request.version())?;
-    if length != BodyLength::Empty {
+    // A length is known only where there is no coding: hyper lets a coding win, and refuses one that is not `chunked` at its end.
+    if length == BodyLength::Unknown {
         check_coding(request.headers())?;
     }
     Ok(())

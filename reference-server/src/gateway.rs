@@ -10,10 +10,8 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
 use rwgi::{BodyLength, Connection, Environ, Input};
-use tokio::runtime::Handle;
 
 use crate::answer::{Answer, Asked, Wanted, Work};
-use crate::body_pace::Pace;
 use crate::connection::head_watch::HeadWatch;
 use crate::connection::state::State;
 use crate::environ;
@@ -21,7 +19,7 @@ use crate::fault::{self, Label, Refusal};
 use crate::forwarded::{self, ForwardedFields, TrustedProxies};
 use crate::hosted::Hosted;
 use crate::observation::Observer;
-use crate::request_body;
+use crate::request_body::{self, Terms};
 use crate::response_body::OutgoingBody;
 use crate::upgrade;
 use crate::websocket::handshake;
@@ -36,8 +34,7 @@ pub(crate) struct Gateway {
     pub(crate) head_fields: usize,
     pub(crate) body_bytes: u64,
     pub(crate) websocket: handshake::Defaults,
-    pub(crate) pace: Pace,
-    pub(crate) runtime: Handle,
+    pub(crate) terms: Arc<Terms>,
     /// Exchanges at once, on all connections together.
     pub(crate) exchanges: usize,
     pub(crate) observer: Arc<Observer>,
@@ -108,8 +105,7 @@ impl Service<Request<Incoming>> for Gateway {
         let (mut input, content) = if length == BodyLength::Empty {
             (Input::empty(), None)
         } else {
-            let (input, content) =
-                request_body::input(incoming, length, expects, self.pace, &self.runtime);
+            let (input, content) = request_body::input(incoming, length, expects, &self.terms);
             (input, Some(content))
         };
         input.set_limit(Some(self.body_bytes));

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::EXPECT;
@@ -65,13 +66,20 @@ pub(crate) fn expects<B>(request: &Request<B>) -> bool {
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
+/// What holds for the content of all requests of a connection.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) pace: Pace,
+    /// Whose timers are used: the application may read on a thread that has none.
+    pub(crate) runtime: Handle,
+}
+
 /// Makes the environ's input of hyper's body.
 pub(crate) fn input(
     incoming: Incoming,
     length: BodyLength,
     expects: bool,
-    pace: Pace,
-    runtime: &Handle,
+    terms: &Arc<Terms>,
 ) -> (Input, Arc<Content>) {
     let content = Arc::new(Content {
         expects,
@@ -86,9 +94,8 @@ pub(crate) fn input(
         incoming: Some(incoming),
         content: Arc::clone(&content),
         waits: expects,
-        pace,
-        runtime: runtime.clone(),
-        progress: Progress::default(),
+        terms: Arc::clone(terms),
+        received: 0,
         waiting: None,
     };
     (Input::from_body(body, length), content)
@@ -161,10 +168,9 @@ struct RequestBody {
     content: Arc<Content>,
     /// The first read waits for a turn, in which a head that was committed before it comes to light.
     waits: bool,
-    pace: Pace,
-    /// Whose timers are used: the application may read on a thread that has none.
-    runtime: Handle,
-    progress: Progress,
+    terms: Arc<Terms>,
+    /// The bytes that have come.
+    received: u64,
     /// There once content did not come at once.
     waiting: Option<Box<Waiting>>,
 }
@@ -172,6 +178,8 @@ struct RequestBody {
 /// The wait for the next piece of content.
 struct Waiting {
     since: Option<Instant>,
+    /// How long it was waited for the pieces before.
+    waited: Duration,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -180,10 +188,11 @@ impl RequestBody {
     #[cold]
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
-        let patience = self.pace.patience(&self.progress);
+        let waited = self.waiting.as_ref().map_or(Duration::ZERO, |waiting| waiting.waited);
+        let patience = self.terms.pace.patience(&Progress { waited, received: self.received });
         let waiting = self.waiting.get_or_insert_with(|| {
-            let _runtime = self.runtime.enter();
-            Box::new(Waiting { since: None, timer: Box::pin(tokio::time::sleep(patience)) })
+            let _runtime = self.terms.runtime.enter();
+            Box::new(Waiting { since: None, waited, timer: Box::pin(tokio::time::sleep(patience)) })
         });
         // Beyond a century clocks cannot be reckoned with, and nobody waits.
         let deadline = waiting.since.get_or_insert(now).checked_add(patience).unwrap_or(now);
@@ -202,9 +211,11 @@ impl RequestBody {
 
     /// Something has come.
     fn count(&mut self, frame: &Frame<Bytes>) {
-        self.progress.received += frame.data_ref().map_or(0, |data| data.len() as u64);
-        if let Some(since) = self.waiting.as_mut().and_then(|waiting| waiting.since.take()) {
-            self.progress.waited += since.elapsed();
+        self.received += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if let Some(waiting) = &mut self.waiting
+            && let Some(since) = waiting.since.take()
+        {
+            waiting.waited += since.elapsed();
         }
     }
 

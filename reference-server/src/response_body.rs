@@ -84,22 +84,8 @@ impl OutgoingBody {
         }
     }
 
-    /// Content is declared and will not be sent (304). hyper keeps the declaration where it believes that there is a body, and then
-    /// never asks for it.
-    pub(crate) fn withhold(&mut self) {
-        self.withheld = true;
-    }
-}
-
-impl Body for OutgoingBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    #[inline]
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    /// [`poll_frame`](Body::poll_frame) where somebody wants to know what comes of it: an observer, or a connection of HTTP/2.
+    fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let span = self.underway.observation.as_ref().and_then(|seen| seen.span());
         let _entered = span.as_ref().map(tracing::Span::enter);
         let frame = if self.owed.is_none() {
@@ -119,11 +105,44 @@ impl Body for OutgoingBody {
             seen.sent(frame.data_ref().map_or(0, Bytes::len));
         }
         if let Poll::Ready(Some(Err(error))) = &frame {
-            self.underway.set(ABORTED);
-            match &self.label {
-                Some(label) => fault::log_error(error, label, true),
-                None => fault::log_error(error, &"-", true),
-            }
+            self.failed(error);
+        }
+        frame
+    }
+
+    /// The content breaks off here.
+    #[cold]
+    fn failed(&self, error: &Error) {
+        self.underway.set(ABORTED);
+        match &self.label {
+            Some(label) => fault::log_error(error, label, true),
+            None => fault::log_error(error, &"-", true),
+        }
+    }
+
+    /// Content is declared and will not be sent (304). hyper keeps the declaration where it believes that there is a body, and then
+    /// never asks for it.
+    pub(crate) fn withhold(&mut self) {
+        self.withheld = true;
+    }
+}
+
+impl Body for OutgoingBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    #[inline]
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        if this.owed.is_some() || this.underway.observation.is_some() {
+            return this.poll_watched(cx);
+        }
+        let frame = Pin::new(&mut this.inner).poll_frame(cx);
+        if let Poll::Ready(Some(Err(error))) = &frame {
+            this.failed(error);
         }
         frame
     }

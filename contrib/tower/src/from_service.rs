@@ -3,16 +3,18 @@
 //! Rules of this room: the head moves over as it is and no field is copied; nothing is spawned; a service is called on the very
 //! clone that said it was ready; what the service answers is forwarded, and only the fields of the connection are taken off it.
 
+#[cfg(feature = "axum")]
+use std::any::Any;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, response};
 use http_body::{Body, Frame, SizeHint};
 use rwgi::{
     Application, BoxError, CONNECTION_FIELDS, Environ, Error, Finished, Input, ResponseHead,
@@ -40,6 +42,8 @@ pub struct FromService<S> {
     introduce: Vec<Introduce>,
     extend: Vec<Extend>,
     life: Option<SharedApplication>,
+    /// Empty, and with room for what bridge and router add to a request: a copy has the same room and need not grow.
+    roomy: Extensions,
 }
 
 /// Hosts a tower service on any RWGI server: axum's `Router`, tower-http's `ServeDir`, anything behind any stack of layers.
@@ -71,7 +75,22 @@ pub fn from_service<S>(service: S) -> FromService<S> {
         introduce: Vec::new(),
         extend: Vec::new(),
         life: None,
+        roomy: roomy(),
     }
+}
+
+/// No extensions, in a map that holds seven before it grows: the connection, the client's address, and what axum's router notes.
+fn roomy() -> Extensions {
+    #[derive(Clone)]
+    struct Place<const N: u8>;
+
+    let mut extensions = Extensions::new();
+    extensions.insert(Place::<0>);
+    extensions.insert(Place::<1>);
+    extensions.insert(Place::<2>);
+    extensions.insert(Place::<3>);
+    extensions.clear();
+    extensions
 }
 
 /// Hosts an axum router: [`from_service`] with `ConnectInfo` for axum's extractor and without a limit on content but axum's own.
@@ -170,6 +189,9 @@ impl<S> FromService<S> {
         if mounted > 0 {
             mount::strip(&mut head, mounted);
         }
+        if head.extensions.is_empty() {
+            head.extensions = self.roomy.clone();
+        }
         head.extensions.insert(connection);
         if let Some(forwarded) = forwarded {
             head.extensions.insert(forwarded);
@@ -194,20 +216,31 @@ where
 {
     async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Finished> {
         let mut service = self.service.clone();
+        poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
         let informs = environ.capabilities().informational;
         let connect =
             environ.method() == Method::CONNECT && environ.capabilities().forwarded_upgrade;
-        let mut request = self.request(environ);
-        poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
+        // Request and response are large: neither is kept across an await, and each is taken where it is.
         if !informs {
-            let response = service.call(request).await.map_err(failed)?;
-            return give(start_response, passable(response, connect)).await;
+            let mut asked = pin!(service.call(self.request(environ)));
+            let mut start_response = Some(start_response);
+            return poll_fn(|cx| {
+                let response = ready!(asked.as_mut().poll(cx)).map_err(failed)?;
+                let start_response = start_response.take().ok_or_else(given_back_twice)?;
+                Poll::Ready(give(cx, start_response, response, connect))
+            })
+            .await;
         }
         // An application of RWGI inside of the service informs through the token of this exchange.
         let lent = Lent::new(start_response);
+        let mut request = self.request(environ);
         request.extensions_mut().insert(lent.clone());
-        let response = service.call(request).await.map_err(failed)?;
-        give(lent.back()?, passable(response, connect)).await
+        let mut asked = pin!(service.call(request));
+        poll_fn(|cx| {
+            let response = ready!(asked.as_mut().poll(cx)).map_err(failed)?;
+            Poll::Ready(give(cx, lent.back()?, response, connect))
+        })
+        .await
     }
 
     async fn startup(&self, server: &ServerInfo) -> Result<()> {
@@ -246,8 +279,13 @@ impl Lent {
 
     fn back(&self) -> Result<StartResponse> {
         let token = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        token.ok_or_else(|| Error::server("the token of an exchange was given back twice"))
+        token.ok_or_else(given_back_twice)
     }
+}
+
+#[cold]
+fn given_back_twice() -> Error {
+    Error::server("the token of an exchange was given back twice")
 }
 
 #[cold]
@@ -256,17 +294,46 @@ fn failed(error: impl Into<BoxError>) -> Error {
 }
 
 /// Answers: in one piece where the service has all of the content at hand, which costs a server less than a body that it pulls.
-async fn give<B>(start_response: StartResponse, response: Response<B>) -> Result<Finished>
+fn give<B>(
+    cx: &mut Context<'_>,
+    start_response: StartResponse,
+    mut response: Response<B>,
+    connect: bool,
+) -> Result<Finished>
 where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    make_passable(&mut response, connect);
     let Some(length) = length_at_hand(&response) else { return start_response.forward(response) };
     let (head, body) = response.into_parts();
-    let mut body = Box::pin(body);
-    let first = match poll_fn(|cx| Poll::Ready(poll_frame(body.as_mut(), cx))).await {
-        Poll::Pending => return start_response.forward(Response::from_parts(head, body)),
-        Poll::Ready(first) => first,
+    #[cfg(feature = "axum")]
+    let body = {
+        let mut body = Some(body);
+        // axum's can be asked where it is.
+        let axums = (&mut body as &mut dyn Any).downcast_mut::<Option<axum::body::Body>>();
+        if let Some(body) = axums.and_then(Option::take) {
+            return give_body(cx, start_response, head, body, length);
+        }
+        body.ok_or_else(|| Error::server("a body was taken twice"))?
+    };
+    give_body(cx, start_response, head, Box::pin(body), length)
+}
+
+/// [`give`] for a body that may move after it was asked.
+fn give_body<B>(
+    cx: &mut Context<'_>,
+    start_response: StartResponse,
+    head: response::Parts,
+    mut body: B,
+    length: u64,
+) -> Result<Finished>
+where
+    B: Body + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let Poll::Ready(first) = poll_frame(Pin::new(&mut body), cx) else {
+        return start_response.forward(Response::from_parts(head, body));
     };
     match first.map(|frame| frame.map(Frame::into_data)) {
         Some(Ok(Ok(data))) if data.len() as u64 == length && body.is_end_stream() => {
@@ -312,12 +379,12 @@ where
 struct Begun<B> {
     first: Option<Taken>,
     length: u64,
-    body: Pin<Box<B>>,
+    body: B,
 }
 
 impl<B> Body for Begun<B>
 where
-    B: Body,
+    B: Body + Unpin,
     B::Error: Into<BoxError>,
 {
     type Data = Bytes;
@@ -326,7 +393,7 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Taken> {
         match self.first.take() {
             Some(first) => Poll::Ready(first),
-            None => poll_frame(self.body.as_mut(), cx),
+            None => poll_frame(Pin::new(&mut self.body), cx),
         }
     }
 
@@ -342,12 +409,12 @@ where
     }
 }
 
-/// The response of a service as RWGI has it.
+/// Makes the response of a service one of RWGI.
 ///
 /// A service that took an extended CONNECT over (RFC 8441) answers 2xx without content, where the contract has 101 for both versions of
 /// HTTP (REQ-UPG-07). Content, or its type where axum has taken the content off, tells that it was answered like any other request, which
 /// the server does not let pass for a tunnel (REQ-UPG-08).
-fn passable<B: Body>(mut response: Response<B>, connect: bool) -> Response<B> {
+fn make_passable<B: Body>(response: &mut Response<B>, connect: bool) {
     if connect
         && response.status().is_success()
         && response.body().is_end_stream()
@@ -356,19 +423,18 @@ fn passable<B: Body>(mut response: Response<B>, connect: bool) -> Response<B> {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         take_connection_fields(response.headers_mut());
     }
-    without_connection_fields(response)
+    take_off_connection_fields(response);
 }
 
 /// Services written for hyper set fields that belong to the connection, and RWGI's server frames and closes by itself: they are taken
 /// off, as every intermediary does (RFC 9110, section 7.6.1), and what a service wanted to say by them is not said.
-fn without_connection_fields<B>(mut response: Response<B>) -> Response<B> {
+fn take_off_connection_fields<B>(response: &mut Response<B>) {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // What was agreed on stays, for the server passes it on (REQ-UPG-07); axum declares the length of no content.
         response.headers_mut().remove(CONTENT_LENGTH);
     } else if response.headers().keys().any(is_connection_field) {
         take_connection_fields(response.headers_mut());
     }
-    response
 }
 
 #[cold]

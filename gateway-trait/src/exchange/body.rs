@@ -362,6 +362,7 @@ impl Drop for Stream {
         if let Some(future) = self.future.take() {
             drop_quietly(future);
         }
+        Slot::retire(&mut self.slot);
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct State {
 }
 
 thread_local! {
-    /// A slot whose exchange ended plainly, to be used again: it is the one part of an exchange that is as large for every application.
+    /// A slot whose exchange is over, to be used again: it is the one part of an exchange that is as large for every application.
     static SPARE: Cell<Option<Arc<Slot>>> = const { Cell::new(None) };
 }
 
@@ -100,10 +100,28 @@ impl Slot {
                 state.renew();
                 Some((head, data))
             }
+            (Some(head), None) => {
+                let data = std::mem::take(&mut state.chunk);
+                state.renew();
+                Some((head, data))
+            }
             (head, whole) => {
                 (state.head, state.whole) = (head, whole);
                 None
             }
+        }
+    }
+
+    /// Keeps a slot whose exchange is over for the next one of this thread, unless somebody still holds a token of it.
+    pub(crate) fn retire(slot: &mut Arc<Self>) {
+        let Some(unshared) = Arc::get_mut(slot) else { return };
+        let state = unshared.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // What an application or middleware gave is dropped with its slot, where it may panic as it likes.
+        if state.is_bare() {
+            state.chunk = Bytes::new();
+            state.trailers = None;
+            state.renew();
+            Self::keep(Arc::clone(slot));
         }
     }
 
@@ -222,15 +240,25 @@ impl State {
     }
 
     /// Whether the answer is no more than a head and its bytes, as most are: nobody else has a say in it, and its length was checked
-    /// when it was given.
+    /// when it was given, or by `finish` where it was written.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         !self.bodyless
-            && matches!(self.whole, Some(Whole::Bytes(_)))
+            && matches!(self.whole, Some(Whole::Bytes(_)) | None)
             && self.trailers.is_none()
             && self.hooks.is_empty()
             && self.offer.is_none()
             && self.callbacks.is_empty()
+    }
+
+    /// Whether nothing is left in it that was made by others.
+    fn is_bare(&self) -> bool {
+        self.head.is_none()
+            && self.whole.is_none()
+            && self.hooks.is_empty()
+            && self.offer.is_none()
+            && self.callbacks.is_empty()
+            && self.informational.is_none()
     }
 
     /// Takes a head, the first or one that replaces it, and learns the declared length.

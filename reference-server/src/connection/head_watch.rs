@@ -4,13 +4,14 @@
 //! Transfer-Encoding, a fragment, the octets that hyper could not parse); the end of content is counted, never searched, for content can
 //! look like a head.
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
+use memchr::memmem::Finder;
 use rwgi::BodyLength;
 
 use super::chunked::Chunked;
 
-/// What an idle connection may keep allocated.
-const IDLE_REMEMBERED: usize = 1024;
+/// What a connection may keep allocated from one request with content to the next: what hyper reads at once. One that rests keeps nothing.
+const REMEMBERED: usize = 8 * 1024;
 
 /// Follows the octets of one connection from head to head.
 #[derive(Debug)]
@@ -147,7 +148,7 @@ impl HeadWatch {
         (self.parsed, self.hash) = (0, None);
         // hyper holds these octets already, so no wait begins with them.
         self.feed(&octets[start..]);
-        if self.octets.is_empty() && octets.capacity() <= IDLE_REMEMBERED {
+        if self.octets.is_empty() && octets.capacity() <= REMEMBERED {
             octets.clear();
             self.octets = octets;
         }
@@ -194,14 +195,18 @@ fn is_line_end(octet: u8) -> bool {
 
 /// The length of the first head, with the empty lines before it and the one that ends it.
 fn head_length(octets: &[u8]) -> Option<usize> {
+    // Searched for in one go each: a head has many lines, and this is asked for every request with content.
+    thread_local! {
+        static EMPTY_LINE: Finder<'static> = Finder::new(b"\n\r\n");
+        static BARE_LINE: Finder<'static> = Finder::new(b"\n\n");
+    }
+
     let start = octets.iter().position(|octet| !is_line_end(*octet))?;
-    memchr_iter(b'\n', &octets[start..]).map(|at| start + at + 1).find_map(|line| {
-        match &octets[line..] {
-            [b'\r', b'\n', ..] => Some(line + 2),
-            [b'\n', ..] => Some(line + 1),
-            _ => None,
-        }
-    })
+    let lines = &octets[start..];
+    let usual = EMPTY_LINE.with(|end| end.find(lines)).map(|at| at + 3);
+    let before = &lines[..usual.unwrap_or(lines.len())];
+    let bare = BARE_LINE.with(|end| end.find(before)).map(|at| at + 2);
+    bare.or(usual).map(|length| start + length)
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ use crate::fault::{self, Refusal};
 use crate::gateway::{Gateway, Proxies};
 use crate::hosted::Hosted;
 use crate::observation::Observer;
+use crate::request_body::Terms;
 use crate::stop::{Stage, Stop};
 use crate::transport::Transport;
 use crate::upgrade::{self, Ended, Granted};
@@ -153,8 +154,7 @@ async fn requests<T: Transport>(
         target_bytes: shared.config.target_bytes,
         head_fields: shared.config.head_fields,
         body_bytes: shared.config.body_bytes,
-        pace: Pace::new(&shared.config),
-        runtime: Handle::current(),
+        terms: Arc::new(Terms { pace: Pace::new(&shared.config), runtime: Handle::current() }),
         exchanges: shared.config.exchanges,
         observer: Arc::clone(&shared.observer),
         websocket: shared.config.websocket_defaults(),
