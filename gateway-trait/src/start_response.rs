@@ -218,7 +218,7 @@ impl StartResponse {
         let link = Arc::new(Link::new());
         let begun = Begun::Tunnel(Arc::clone(&link));
         state.begin_session(head, begun);
-        let parked = state.parked_body();
+        let parked = state.parked_body(&self.slot);
         drop(state);
         // On another thread: the server waits for this.
         if let Some(waker) = parked {
@@ -260,7 +260,7 @@ impl StartResponse {
         let link = Arc::new(Link::new());
         let begun = Begun::WebSocket(Arc::clone(&link), Box::new(acceptance));
         state.begin_session(head, begun);
-        let parked = state.parked_body();
+        let parked = state.parked_body(&self.slot);
         drop(state);
         // On another thread: the server waits for this.
         if let Some(waker) = parked {

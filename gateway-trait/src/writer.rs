@@ -116,17 +116,18 @@ impl BodyWriter {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<()>> {
-        let mut state = self.slot().lock();
+        let slot = self.slot();
+        let mut state = slot.lock();
         if data.is_empty() {
             return Poll::Ready(state.check_open());
         }
         // A surplus is refused before it waits: behind the last declared byte it would wait for ever.
         state.check_fits(data.len())?;
-        ready!(state.poll_room(cx))?;
+        ready!(state.poll_room(slot, cx))?;
         state.written += data.len() as u64;
         state.chunk = std::mem::take(data);
         state.step(Event::Write);
-        let parked = state.parked_body();
+        let parked = state.parked_body(slot);
         drop(state);
         if let Some(waker) = parked {
             waker.wake();
@@ -150,15 +151,16 @@ impl BodyWriter {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let mut state = self.slot().lock();
+        let slot = self.slot();
+        let mut state = slot.lock();
         // What completes the message waits for the application's return: the last declared byte, or the head that declares none.
         if state.holds_last() && !state.bodyless && !state.closed {
             return Poll::Ready(Ok(()));
         }
         let first = state.phase == Phase::Started;
         state.step(Event::Write);
-        let parked = if first { state.parked_body() } else { None };
-        let flushed = state.poll_room(cx);
+        let parked = if first { state.parked_body(slot) } else { None };
+        let flushed = state.poll_room(slot, cx);
         drop(state);
         if let Some(waker) = parked {
             waker.wake();

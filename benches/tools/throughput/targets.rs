@@ -98,7 +98,10 @@ const CONTENT: &str = "each chunk passes the writer's slot, under its lock, to b
      with others, as bare hyper's `pipeline_flush` does";
 
 const ECHO: &str = "content is looked at twice, where it comes in (limit, pace, who waits for how long) and where it leaves (declared length, limit), \
-     and the application's future is polled for each piece; bare hyper hands its own body back to itself";
+     and the end of its head is looked for once more, so that nobody smuggles; bare hyper hands its own body back to itself";
+
+const BRIDGE: &str = "what the server does for each request beside hyper, which `axum::serve` runs without a timer and without checks, and a second map of facts: \
+     the connection and the client's address stand in each request's extensions, which axum's own server leaves empty";
 
 const GROWTH: &str =
     "what each open connection keeps has to come out of memory again before it can be served";
@@ -139,6 +142,16 @@ fn targets(figures: &Figures) -> Vec<Target> {
         .scenarios
         .get("watched")
         .and_then(|measured| Some(measured.ratio("rwgi-watched", "rwgi-per-core", work)?.median));
+    // A router of axum on the reference server, to the same router on axum's own.
+    let bridged = |aim, scenario: &str| Target {
+        aim,
+        bound: Bound::AtLeast(1.0),
+        figure: figures
+            .scenarios
+            .get(scenario)
+            .and_then(|measured| Some(measured.ratio("axum-on-rwgi", "axum", work)?.median)),
+        holds: BRIDGE,
+    };
     let times = figures.scenarios.get("times").and_then(|measured| {
         Some(measured.ratio(OURS, MEASURE, |round| round.p99_microseconds)?.median)
     });
@@ -182,6 +195,9 @@ fn targets(figures: &Figures) -> Vec<Target> {
         least("the same, to axum", "stream", "axum", 1.0, CONTENT),
         least("echo of 1 KiB, to bare hyper", "echo", MEASURE, 0.97, ECHO),
         least("the same, to axum", "echo", "axum", 1.0, ECHO),
+        bridged("a router of axum on the server, to `axum::serve`: /plaintext", "plaintext"),
+        bridged("the same: 64 KiB streamed", "stream"),
+        bridged("the same: echo of 1 KiB", "echo"),
         Target {
             aim: "/plaintext with an admin listener, to the same without",
             bound: Bound::AtLeast(0.97),

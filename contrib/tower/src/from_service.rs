@@ -350,14 +350,10 @@ where
     }
 }
 
-/// The length of content that may be there already: one that the body knows, and that the head does not contradict.
+/// The length of content that may be there already: one that the body knows. Where the head declares another, `respond_with` says so.
 fn length_at_hand<B: Body>(response: &Response<B>) -> Option<u64> {
     let length = response.body().size_hint().exact().filter(|length| *length > 0)?;
-    let declared = response.headers().get(CONTENT_LENGTH);
-    let agreed = declared.is_none_or(|declared| {
-        declared.to_str().is_ok_and(|declared| declared.parse() == Ok(length))
-    });
-    (agreed && response.status() != StatusCode::SWITCHING_PROTOCOLS).then_some(length)
+    (response.status() != StatusCode::SWITCHING_PROTOCOLS).then_some(length)
 }
 
 type Taken = Option<std::result::Result<Frame<Bytes>, BoxError>>;

@@ -54,6 +54,8 @@ struct Stream {
     slot: Arc<Slot>,
     declared: Option<u64>,
     sent: u64,
+    /// A chunk may be there before the application is asked: the first one, or that of a writer elsewhere for which the last demand waited.
+    look_first: bool,
 }
 
 /// What is given in place of a frame when a body fails: the last of what came before, and why.
@@ -101,7 +103,10 @@ impl ResponseBody {
         completion: Completion,
     ) -> Self {
         let declared = slot.lock().declared;
-        Self { source: Source::Stream(Stream { future, slot, declared, sent: 0 }), completion }
+        Self {
+            source: Source::Stream(Stream { future, slot, declared, sent: 0, look_first: true }),
+            completion,
+        }
     }
 
     pub(super) fn pull(body: BoxBody, expected: Option<u64>, completion: Completion) -> Self {
@@ -280,26 +285,28 @@ impl Stream {
     #[inline]
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, Failure>> {
         let Some(future) = &mut self.future else { return Poll::Ready(Ok(self.rest(cx))) };
-        let mut state = self.slot.lock();
-        if !state.deliverable(false) {
-            state.polling = true;
-            drop(state);
+        // An application nearly always writes by itself, when it is asked, and a look costs as much as a write.
+        if !(self.look_first && self.slot.lock().deliverable(false)) {
+            self.slot.begin_poll();
             if let Poll::Ready(result) = poll_application(future, cx) {
-                let failure = own(result, &self.slot).err();
+                let failure = own(result, &self.slot)
+                    .map(|()| self.slot.lock().step(Event::ReturnFinished))
+                    .err();
                 return Poll::Ready(self.returned(failure, cx));
             }
-            // One look and the decision to wait are under one lock: a writer elsewhere comes before or wakes.
-            state = self.slot.lock();
-            if !state.deliverable(false) {
-                if state.phase != Phase::Aborted {
-                    state.park_body(cx);
-                    return Poll::Pending;
-                }
-                drop(state);
-                return Poll::Ready(self.returned(Some(dropped_writer()), cx));
-            }
         }
-        Poll::Ready(Ok(Some(deliver(state, &mut self.sent, cx))))
+        // One look and the decision to wait are under one lock: a writer elsewhere comes before or wakes.
+        let mut state = self.slot.lock();
+        self.look_first = !state.deliverable(false);
+        if self.look_first {
+            if state.phase != Phase::Aborted {
+                state.park_body(&self.slot, cx);
+                return Poll::Pending;
+            }
+            drop(state);
+            return Poll::Ready(self.returned(Some(dropped_writer()), cx));
+        }
+        Poll::Ready(Ok(Some(deliver(state, &self.slot, &mut self.sent, cx))))
     }
 
     /// The application has returned, or might as well have.
@@ -323,7 +330,7 @@ impl Stream {
     fn rest(&mut self, cx: &Context<'_>) -> Option<Piece> {
         let mut state = self.slot.lock();
         if state.deliverable(true) {
-            return Some(deliver(state, &mut self.sent, cx));
+            return Some(deliver(state, &self.slot, &mut self.sent, cx));
         }
         state.trailers.take().map(Piece::Trailers)
     }
@@ -345,8 +352,13 @@ fn dropped_writer() -> Error {
 
 /// Gives the held chunk away, and its room to the writer.
 #[inline]
-fn deliver(mut state: MutexGuard<'_, State>, sent: &mut u64, cx: &Context<'_>) -> Piece {
-    let (data, waker) = state.take_chunk(cx);
+fn deliver(
+    mut state: MutexGuard<'_, State>,
+    slot: &Slot,
+    sent: &mut u64,
+    cx: &Context<'_>,
+) -> Piece {
+    let (data, waker) = state.take_chunk(slot, cx);
     drop(state);
     if let Some(waker) = waker {
         waker.wake();

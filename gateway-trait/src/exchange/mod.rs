@@ -143,14 +143,14 @@ impl Exchange {
     ) -> Poll<T> {
         let running = self.running.as_mut().expect("an exchange is not polled after it was ready");
         if running.parked {
-            running.slot.lock().polling = true;
+            running.slot.begin_poll();
         }
         let result = match poll_application(&mut running.future, cx) {
-            Poll::Ready(result) => Some(own(result, &running.slot)),
+            Poll::Ready(result) => Some(result),
             Poll::Pending => {
                 let mut state = running.slot.lock();
                 if !state.phase.is_committed() {
-                    state.park_body(cx);
+                    state.park_body(&running.slot, cx);
                     running.parked = true;
                     return Poll::Pending;
                 }
@@ -159,11 +159,12 @@ impl Exchange {
         };
         let Running { future, mut slot, .. } =
             self.running.take().expect("the exchange was running a moment ago");
-        let response = match result {
+        let response = match result.map(|result| own(result, &slot)) {
             None => head_of_stream(future, slot),
-            Some(Ok(plain)) => {
+            Some(Ok(())) => {
+                let plain = Slot::return_plain(&mut slot);
                 call::end(future);
-                if plain && let Some((head, data)) = Slot::take_plain(&mut slot) {
+                if let Some((head, data)) = plain {
                     Slot::keep(slot);
                     let body = ResponseBody::whole(data, Completion::default());
                     return Poll::Ready(make(Ok((head.into_parts(), body))));
@@ -242,19 +243,18 @@ pub(crate) fn drop_quietly<T>(theirs: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(theirs)));
 }
 
-/// Checks that the application returned the `Finished` of this very exchange, and moves on; gives whether the answer is plain.
+/// Checks that the application returned the `Finished` of this very exchange; the slot has still to hear of its return.
 #[inline]
-pub(crate) fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<bool> {
-    let finished = result?;
-    if !finished.belongs_to(slot) {
-        return Err(Error::application(
-            "the application returned the `Finished` of another exchange than the one it was called for",
-        )
-        .with_requirement("REQ-APP-02"));
-    }
-    let mut state = slot.lock();
-    state.step(Event::ReturnFinished);
-    Ok(state.is_plain())
+pub(crate) fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
+    if result?.belongs_to(slot) { Ok(()) } else { Err(anothers()) }
+}
+
+#[cold]
+fn anothers() -> Error {
+    Error::application(
+        "the application returned the `Finished` of another exchange than the one it was called for",
+    )
+    .with_requirement("REQ-APP-02")
 }
 
 /// The response of an application that returned before its head had to leave: one piece, exact length.
@@ -380,8 +380,8 @@ fn head_of_stream(future: ApplicationFuture, slot: Arc<Slot>) -> Result<Response
         return session(begun, Some(future), slot, None);
     }
     let taken = take_head(&slot).and_then(|(head, completion)| {
-        let mut state = slot.lock();
-        state.polling = false;
+        let state = slot.lock();
+        slot.end_poll();
         match state.check_fits(0) {
             Err(error) => Err(completion.fail(error)),
             Ok(()) => Ok((head, completion, state.bodyless)),

@@ -4,6 +4,7 @@
 //! across a poll, a drop of foreign code, a callback or a wake-up.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -37,6 +38,10 @@ pub(crate) enum Whole {
 
 pub(crate) struct Slot {
     state: Mutex<State>,
+    /// The exchange is polling the application now and looks at the state again before it waits: nobody needs to wake it. Set without
+    /// the lock and taken back under it: a writer elsewhere that sees it set has come before that look, and one that does not yet see it
+    /// wakes once too often.
+    polling: AtomicBool,
 }
 
 pub(crate) struct State {
@@ -59,8 +64,6 @@ pub(crate) struct State {
     /// The declared length, and what was written of it.
     pub(crate) declared: Option<u64>,
     pub(crate) written: u64,
-    /// The exchange is polling the application now and looks here again before it waits: nobody needs to wake it.
-    pub(crate) polling: bool,
     body_waker: Option<Waker>,
     writer_waker: Option<Waker>,
     /// The writer came to wait while the exchange polled.
@@ -86,15 +89,33 @@ impl Slot {
             state.head_request = head_request;
             state.bodyless = head_request;
             state.capabilities = capabilities;
+            *slot.polling.get_mut() = true;
             return spare;
         }
-        Arc::new(Self { state: Mutex::new(State::new(head_request, capabilities)) })
+        let state = Mutex::new(State::new(head_request, capabilities));
+        // Nobody else has the token before the first poll.
+        Arc::new(Self { state, polling: AtomicBool::new(true) })
     }
 
-    /// Takes a [plain](State::is_plain) answer out, and leaves the slot as good as new; `None` where somebody else still holds the slot.
+    /// The exchange polls the application from now on until it looks at the state.
     #[inline]
-    pub(crate) fn take_plain(slot: &mut Arc<Self>) -> Option<(ResponseHead, Bytes)> {
-        let state = Arc::get_mut(slot)?.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn begin_poll(&self) {
+        self.polling.store(true, Relaxed);
+    }
+
+    /// The application has returned; takes a [plain](State::is_plain) answer out then, and leaves the slot as good as new. `None` where the
+    /// answer is another, or somebody still holds the slot.
+    #[inline]
+    pub(crate) fn return_plain(slot: &mut Arc<Self>) -> Option<(ResponseHead, Bytes)> {
+        let Some(unshared) = Arc::get_mut(slot) else {
+            slot.lock().step(Event::ReturnFinished);
+            return None;
+        };
+        let state = unshared.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.step(Event::ReturnFinished);
+        if !state.is_plain() {
+            return None;
+        }
         match (state.head.take(), state.whole.take()) {
             (Some(head), Some(Whole::Bytes(data))) => {
                 state.renew();
@@ -144,7 +165,7 @@ impl Slot {
     pub(crate) fn close(&self, event: Event) -> Bytes {
         let mut state = self.lock();
         state.closed = true;
-        state.polling = false;
+        self.polling.store(false, Relaxed);
         state.step(event);
         let chunk = std::mem::take(&mut state.chunk);
         let chunk = if state.holds_last() { Bytes::new() } else { chunk };
@@ -173,6 +194,11 @@ impl Slot {
         true
     }
 
+    /// The exchange polls the application no longer.
+    pub(crate) fn end_poll(&self) {
+        self.polling.store(false, Relaxed);
+    }
+
     /// Wakes the server's half after a change made outside its own poll.
     pub(crate) fn wake_body(&self) {
         let waker = self.lock().body_waker.take();
@@ -197,8 +223,6 @@ impl State {
             offer: None,
             declared: None,
             written: 0,
-            // Nobody else has the token before the first poll.
-            polling: true,
             body_waker: None,
             writer_waker: None,
             writer_inside: false,
@@ -215,7 +239,6 @@ impl State {
         self.closed = false;
         self.declared = None;
         self.written = 0;
-        self.polling = true;
         self.body_waker = None;
         self.writer_waker = None;
         self.writer_inside = false;
@@ -291,6 +314,7 @@ impl State {
     }
 
     /// Refuses to go on once nobody takes the rest.
+    #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.closed || self.phase.is_end() { Err(departed()) } else { Ok(()) }
     }
@@ -306,8 +330,9 @@ impl State {
     }
 
     /// Gives the chunk to the server and room to the writer; the waker is to be woken once the lock is free.
-    pub(crate) fn take_chunk(&mut self, cx: &Context<'_>) -> (Bytes, Option<Waker>) {
-        self.polling = false;
+    #[inline]
+    pub(crate) fn take_chunk(&mut self, slot: &Slot, cx: &Context<'_>) -> (Bytes, Option<Waker>) {
+        slot.polling.store(false, Relaxed);
         // A writer inside the application's own future is polled again with the next demand; a wake-up would only cost a turn. A writer
         // that waits elsewhere is woken, even if it lives in the same task.
         let inside = self.writer_inside
@@ -317,12 +342,13 @@ impl State {
     }
 
     /// Waits, as the writer, until the held chunk is gone.
-    pub(crate) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<()>> {
+    #[inline]
+    pub(crate) fn poll_room(&mut self, slot: &Slot, cx: &Context<'_>) -> Poll<Result<()>> {
         self.check_open()?;
         if self.chunk.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        self.writer_inside = self.polling;
+        self.writer_inside = slot.polling.load(Relaxed);
         register(&mut self.writer_waker, cx);
         Poll::Pending
     }
@@ -333,13 +359,14 @@ impl State {
     }
 
     /// The server's half, to be woken once the lock is free; `None` where it is polling and will look by itself.
-    pub(crate) fn parked_body(&mut self) -> Option<Waker> {
-        if self.polling { None } else { self.body_waker.take() }
+    #[inline]
+    pub(crate) fn parked_body(&mut self, slot: &Slot) -> Option<Waker> {
+        if slot.polling.load(Relaxed) { None } else { self.body_waker.take() }
     }
 
     /// Waits, as the server's half, for a change by a writer elsewhere.
-    pub(crate) fn park_body(&mut self, cx: &Context<'_>) {
-        self.polling = false;
+    pub(crate) fn park_body(&mut self, slot: &Slot, cx: &Context<'_>) {
+        slot.polling.store(false, Relaxed);
         register(&mut self.body_waker, cx);
     }
 }

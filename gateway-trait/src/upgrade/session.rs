@@ -117,9 +117,10 @@ impl<K: SessionKind> SessionHalf<K> {
         self.running.dry = false;
         let Some(future) = &mut self.running.future else { return Poll::Ready(()) };
         let Poll::Ready(result) = poll_application(future, cx) else { return Poll::Pending };
-        let result = own(result, &self.running.slot).map(drop);
-        if result.is_err() {
-            self.running.slot.close(Event::Fail);
+        let result = own(result, &self.running.slot);
+        match &result {
+            Ok(()) => drop(self.running.slot.lock().step(Event::ReturnFinished)),
+            Err(_) => drop(self.running.slot.close(Event::Fail)),
         }
         self.running.result = Some(result);
         if let Some(future) = self.running.future.take() {

@@ -109,7 +109,7 @@ impl State {
     pub(crate) fn begin(self: &Arc<Self>) -> Underway {
         self.enter(Phase::Busy);
         self.served.store(self.served().wrapping_add(1), Relaxed);
-        self.in_flight.fetch_add(1, Relaxed);
+        self.in_flight.store(self.in_flight.load(Relaxed) + 1, Relaxed);
         self.load.fetch_add(1, Relaxed);
         Underway { state: Arc::clone(self), observation: None }
     }
@@ -244,7 +244,9 @@ impl Drop for Underway {
     #[inline]
     fn drop(&mut self) {
         self.state.load.fetch_sub(1, Relaxed);
-        if self.state.in_flight.fetch_sub(1, Relaxed) == 1 {
+        let left = self.state.in_flight.load(Relaxed).saturating_sub(1);
+        self.state.in_flight.store(left, Relaxed);
+        if left == 0 {
             self.state.enter(Phase::Idle);
         }
     }

@@ -18,7 +18,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::sniff::Protocol;
-use super::state::{Phase, State};
+use super::state::{HANDED_OVER, Phase, State};
 use crate::stop::Stage;
 
 /// What is gathered before hyper has to wait for the socket: the responses of a deep pipeline.
@@ -324,9 +324,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     /// The connection sends what was gathered as soon as hyper's turn is over.
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut socket = self.lock();
-        if socket.handed_over.is_some() {
-            return socket.poll_send(cx);
+        if self.state.has(HANDED_OVER) {
+            return self.lock().poll_send(cx);
         }
         Poll::Ready(Ok(()))
     }
