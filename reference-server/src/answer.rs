@@ -23,7 +23,7 @@ use crate::connection::state::{
 use crate::fault::{self, Label, Refusal};
 use crate::request_body::Content;
 use crate::response_body::OutgoingBody;
-use crate::upgrade::{self, Granted};
+use crate::upgrade::{self, Ended, Granted};
 use crate::websocket::handshake;
 
 /// The response to come.
@@ -289,12 +289,12 @@ impl Asked {
                 let stop = Arc::clone(underway.stop());
                 let busy = State::begin_session(underway);
                 underway.leave_session(Box::pin(async move {
-                    if let Ok(stream) = on_upgrade.await {
-                        let mut stream = TokioIo::new(stream);
-                        let never = std::future::pending();
+                    let _busy = busy;
+                    let mut stream = TokioIo::new(on_upgrade.await.ok()?);
+                    let never = std::future::pending();
+                    let ended =
                         upgrade::carry(&mut stream, Bytes::new(), granted, &stop, never).await;
-                    }
-                    drop(busy);
+                    (ended == Ended::Failed).then_some(stream)
                 }));
             }
             (Some(underway), _) => underway.grant(granted),

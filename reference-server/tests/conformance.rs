@@ -8,11 +8,10 @@ use rwgi_server::{Config, Server};
 use tokio::runtime::Runtime;
 
 // ANCHOR: known_failing
-/// The first three are refused as the specification asks, but by an error of the connection instead of the stream: h2 finds these while it
+/// All three are refused as the specification asks, but by an error of the connection instead of the stream: h2 finds these while it
 /// decodes the field section and offers no choice. RFC 9113, section 5.4.2, allows it; the neighbours on the connection have to come again.
-/// The last: hyper ends an upgraded stream in order, however it is let go, and offers no reset.
-const KNOWN_FAILING: [&str; 4] =
-    ["h2-empty-method", "h2-unknown-pseudo-field", "h2-upper-case-name", "upg2-failed"];
+const KNOWN_FAILING: [&str; 3] =
+    ["h2-empty-method", "h2-unknown-pseudo-field", "h2-upper-case-name"];
 // ANCHOR_END: known_failing
 
 // ANCHOR: three_lines

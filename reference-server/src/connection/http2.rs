@@ -6,7 +6,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::state::{AGED, Phase, State, Task};
+use super::state::{AGED, Phase, SessionTask, State, Task};
 use super::turn::Turn;
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
@@ -102,13 +102,21 @@ pub(super) struct Streams {
 
 impl Streams {
     fn take(&self) -> Vec<Task> {
-        std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn last(&self) -> Option<Task> {
+        self.lock().pop()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Task>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(stream));
+        self.lock().push(Box::pin(stream));
     }
 }
 
@@ -174,11 +182,10 @@ impl Running {
         for task in self.streams.take() {
             self.begin(task, cx);
         }
-        for session in self.state.take_sessions() {
-            self.begin(session, cx);
-        }
         loop {
-            while let Poll::Ready(Some(())) = Pin::new(&mut self.tasks).poll_next(cx) {}
+            while let Poll::Ready(Some(())) = Pin::new(&mut self.tasks).poll_next(cx) {
+                self.adopt(cx);
+            }
             // What a stream leaves behind carries its upgrade, whoever took it: until that is over the connection is not idle.
             let upgrades = self.streams.take();
             if upgrades.is_empty() {
@@ -198,8 +205,17 @@ impl Running {
     /// Most streams are answered at once, and need no place among those that wait.
     fn begin(&self, task: Task, cx: &mut Context<'_>) {
         let mut stream = Noted::new(task, &self.state);
-        if Pin::new(&mut stream).poll(cx).is_pending() {
-            self.tasks.push(stream);
+        match Pin::new(&mut stream).poll(cx) {
+            Poll::Ready(()) => self.adopt(cx),
+            Poll::Pending => self.tasks.push(stream),
+        }
+    }
+
+    /// Takes what the stream that has just ended leaves: a session, and last of all what carries its upgrade for hyper.
+    fn adopt(&self, cx: &mut Context<'_>) {
+        if let Some(session) = self.state.take_session() {
+            let upgrade = self.streams.last();
+            self.begin(Box::pin(carry(session, upgrade)), cx);
         }
     }
 
@@ -223,6 +239,25 @@ impl Running {
         // Whoever begins to wait later has its time from then.
         let earliest = self.tasks.iter().filter_map(|stream| stream.waits).min();
         *self.look.insert(earliest.unwrap_or(now) + patience)
+    }
+}
+
+/// Carries a session beside its upgrade, which hyper ends in order once the stream is dropped: where it is to be reset, the upgrade goes first.
+async fn carry(mut session: SessionTask, upgrade: Option<Task>) {
+    let mut upgrade = pin!(async move {
+        if let Some(upgrade) = upgrade {
+            upgrade.await;
+        }
+    });
+    let mut ended = false;
+    let failed = poll_fn(|cx| {
+        let failed = session.as_mut().poll(cx);
+        ended = ended || upgrade.as_mut().poll(cx).is_ready();
+        failed
+    })
+    .await;
+    if failed.is_none() && !ended {
+        upgrade.await;
     }
 }
 

@@ -8,8 +8,10 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::head_watch::HeadWatch;
@@ -50,12 +52,18 @@ pub(crate) struct State {
     stop: Arc<Stop>,
     /// What was granted on HTTP/1.1, until hyper has let go.
     granted: Mutex<Option<Granted>>,
-    /// The sessions of HTTP/2 that have not been polled yet.
-    sessions: Mutex<Vec<Task>>,
+    /// The session that the last stream of HTTP/2 to be polled has left.
+    session: Mutex<Option<SessionTask>>,
+    /// There is one.
+    left: AtomicBool,
 }
 
 /// Something that the connection's own task carries beside hyper.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A session on a stream of HTTP/2; gives its stream back where that is to be reset, which hyper does not offer: as long as it is not
+/// dropped hyper does not end it.
+pub(crate) type SessionTask = Pin<Box<dyn Future<Output = Option<TokioIo<Upgraded>>> + Send>>;
 
 /// The response was aborted: the client must be able to tell.
 pub(crate) const ABORTED: u8 = 1;
@@ -85,7 +93,8 @@ impl State {
             head: Mutex::new(HeadWatch::new()),
             stop,
             granted: Mutex::new(None),
-            sessions: Mutex::default(),
+            session: Mutex::default(),
+            left: AtomicBool::new(false),
         }
     }
 
@@ -198,12 +207,17 @@ impl State {
     }
 
     /// Leaves a session to the connection's task.
-    pub(crate) fn leave_session(&self, session: Task) {
-        self.sessions.lock().push(session);
+    pub(crate) fn leave_session(&self, session: SessionTask) {
+        *self.session.lock() = Some(session);
+        self.left.store(true, Relaxed);
     }
 
-    pub(crate) fn take_sessions(&self) -> Vec<Task> {
-        std::mem::take(&mut *self.sessions.lock())
+    pub(crate) fn take_session(&self) -> Option<SessionTask> {
+        if !self.left.load(Relaxed) {
+            return None;
+        }
+        self.left.store(false, Relaxed);
+        self.session.lock().take()
     }
 
     /// The same facts, to be kept beyond the exchange.
