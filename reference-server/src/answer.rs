@@ -83,9 +83,11 @@ impl Future for Answer {
         let Self { work, asked } = &mut *self;
         if let Work::Exchange(exchange) = work
             && asked.upgrade.is_none()
-            && asked.underway.as_ref().is_some_and(|underway| underway.observation.is_none())
+            && asked.underway.as_ref().is_some_and(|underway| {
+                underway.observation.as_ref().is_none_or(|seen| seen.is_plain())
+            })
         {
-            // Nothing to hand over or to tell: the response is made where hyper takes it.
+            // Nothing to hand over, and nothing to tell but numbers: the response is made where hyper takes it.
             if asked.content.is_none() {
                 return exchange.poll_with(cx, |outcome| {
                     Ok(match outcome {

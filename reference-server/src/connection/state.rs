@@ -257,6 +257,9 @@ impl Deref for Underway {
 impl Drop for Underway {
     #[inline]
     fn drop(&mut self) {
+        if let Some(seen) = self.observation.take() {
+            seen.tell();
+        }
         self.state.load.fetch_sub(1, Relaxed);
         let left = self.state.in_flight.load(Relaxed).saturating_sub(1);
         self.state.in_flight.store(left, Relaxed);

@@ -8,6 +8,7 @@ mod request_id;
 pub(crate) mod trace;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
@@ -76,9 +77,16 @@ impl Observer {
 
     fn observe(self: &Arc<Self>) -> Box<Observation> {
         self.metrics.begin();
+        let begun = Instant::now();
+        if let Some(mut spare) = SPARE.try_with(Cell::take).ok().flatten()
+            && Arc::ptr_eq(&spare.observer, self)
+        {
+            spare.begun = begun;
+            return spare;
+        }
         Box::new(Observation {
             observer: Arc::clone(self),
-            begun: Instant::now(),
+            begun,
             status: None,
             bytes: 0,
             whole: false,
@@ -115,7 +123,12 @@ impl Drop for Open {
     }
 }
 
-/// What is noted of one exchange; told when it is dropped.
+thread_local! {
+    /// The box of the last exchange of which only numbers were noted, empty: the next one of the same server moves in.
+    static SPARE: Cell<Option<Box<Observation>>> = const { Cell::new(None) };
+}
+
+/// What is noted of one exchange; [told](Observation::tell) when it is over.
 #[derive(Debug)]
 pub(crate) struct Observation {
     observer: Arc<Observer>,
@@ -226,19 +239,18 @@ impl Observation {
         self.whole = true;
     }
 
-    /// The span, where somebody listens.
+    /// Whether nothing but numbers is noted, and nobody is shown anything.
     #[inline]
-    pub(crate) fn span(&self) -> Option<tracing::Span> {
-        self.span.clone()
+    pub(crate) fn is_plain(&self) -> bool {
+        self.details.is_none() && self.span.is_none() && !self.observer.dev
     }
-}
 
-impl Drop for Observation {
-    fn drop(&mut self) {
+    /// The exchange is over: tells whoever wants to know.
+    pub(crate) fn tell(mut self: Box<Self>) {
         let time = self.begun.elapsed();
         let status = self.status.unwrap_or(CLIENT_CLOSED_REQUEST);
         self.observer.metrics.end(status, self.bytes, time);
-        if let Some(span) = &self.span {
+        if let Some(span) = self.span.take() {
             span.record("http.response.status_code", status);
             span.record("http.response.body.size", self.bytes);
             if status >= 500 {
@@ -247,13 +259,24 @@ impl Drop for Observation {
                 span.record("error.type", "cut");
             }
         }
-        if let Some(mut details) = self.details.take()
-            && let Some(log) = self.observer.log()
-        {
+        let details = self.details.take();
+        let Some(log) = self.observer.log() else {
+            (self.status, self.bytes, self.whole) = (None, 0, false);
+            // In a thread that ends it goes.
+            let _ = SPARE.try_with(|spare| spare.set(Some(self)));
+            return;
+        };
+        if let Some(mut details) = details {
             (details.status, details.bytes, details.time, details.whole) =
                 (status, self.bytes, time, self.whole);
             log.write(*details);
         }
+    }
+
+    /// The span, where somebody listens.
+    #[inline]
+    pub(crate) fn span(&self) -> Option<tracing::Span> {
+        self.span.clone()
     }
 }
 
