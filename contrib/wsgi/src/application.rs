@@ -12,11 +12,13 @@ use http::Method;
 use pyo3::prelude::*;
 use rwgi::{Application, Environ, Error, Finished, Result, ServerInfo, StartResponse};
 
-use crate::collect;
+use crate::answer;
+use crate::collect::{self, Room};
 use crate::environ::Template;
-use crate::input::Source;
+use crate::inline::Turn;
+use crate::input::WsgiInput;
 use crate::pool::Pool;
-use crate::request::{Hosted, Request, answer};
+use crate::request::{Hosted, Request, respond};
 
 /// A WSGI application as an RWGI application; made by [`builder`](Self::builder).
 ///
@@ -28,8 +30,9 @@ use crate::request::{Hosted, Request, answer};
 #[derive(Clone)]
 pub struct WsgiApplication {
     hosted: Arc<Hosted>,
+    room: Arc<Room>,
     whole: bool,
-    inline: bool,
+    inline: Option<Arc<Turn>>,
 }
 
 /// Settings of a [`WsgiApplication`].
@@ -134,20 +137,27 @@ impl WsgiBuilder {
     /// # Errors
     /// The interpreter's own: `contextvars` cannot be imported, or no memory is left.
     pub fn build(self, py: Python<'_>) -> PyResult<WsgiApplication> {
+        let pool = Arc::new(Pool::new(self.threads, self.queue));
+        let nothing = Py::new(py, WsgiInput::nothing(Arc::clone(&pool)))?;
         let hosted = Hosted {
-            template: Template::new(py, self.threads > 1, self.multiprocess)?,
+            template: Template::new(py, &nothing, self.threads > 1, self.multiprocess)?,
             copy_context: py.import("contextvars")?.getattr("copy_context")?.unbind(),
-            pool: Arc::new(Pool::new(self.threads, self.queue)),
+            pool,
             sessions: Arc::new(Pool::new(self.sessions, self.queue)),
             callable: self.callable,
         };
-        Ok(WsgiApplication { hosted: Arc::new(hosted), whole: self.whole, inline: self.inline })
+        Ok(WsgiApplication {
+            hosted: Arc::new(hosted),
+            room: Arc::default(),
+            whole: self.whole,
+            inline: self.inline.then(Arc::default),
+        })
     }
 }
 
 /// What was answered, if anything was.
-fn lost(answered: std::result::Result<Result<Finished>, oneshot::Canceled>) -> Result<Finished> {
-    answered.unwrap_or_else(|oneshot::Canceled| {
+fn or_lost(answered: Option<Result<Finished>>) -> Result<Finished> {
+    answered.unwrap_or_else(|| {
         Err(Error::server("a thread for Python ended in the middle of a request"))
     })
 }
@@ -160,25 +170,24 @@ impl Application for WsgiApplication {
         if *environ.method() == Method::CONNECT {
             return Err(Error::unsupported("upgrade"));
         }
-        let (source, content) = collect::content(&mut environ, self.whole).await?;
-        let (sender, receiver) = oneshot::channel();
-        let hosted = Arc::clone(&self.hosted);
+        let source = collect::content(&mut environ, self.whole, &self.room).await?;
         let is_session = environ.websocket().is_some();
-        if self.inline && !is_session && matches!(source, Source::Ended) {
-            let request = Request { environ, source, content, token, answer: sender };
-            Python::attach(|py| answer(py, &hosted, request, true));
-            return lost(receiver.await);
-        }
         let pool = if is_session { &self.hosted.sessions } else { &self.hosted.pool };
+        let (answer, awaited) = answer::answer(Arc::clone(pool));
+        if let Some(turn) = self.inline.as_ref().filter(|_| !is_session && source.is_here()) {
+            turn.add(Request { environ, source, token, answer });
+            return or_lost(turn.answered(&self.hosted, awaited).await);
+        }
+        let hosted = Arc::clone(&self.hosted);
         pool.push(Box::new(move |py| {
-            if sender.is_canceled() {
+            if answer.is_abandoned() {
                 // The client left while the request was waiting.
                 return;
             }
-            let request = Request { environ, source, content, token, answer: sender };
-            answer(py, &hosted, request, false);
+            let request = Request { environ, source, token, answer };
+            respond(py, &hosted, request, false);
         }))?;
-        lost(receiver.await)
+        or_lost(awaited.await)
     }
 
     async fn shutdown(&self) {

@@ -3,6 +3,8 @@
 //! Rules of this room: what PEP 3333 does not allow raises where the application says it, with what is wrong and what would be right;
 //! a head that exists can be sent.
 
+use std::cell::RefCell;
+
 use http::{HeaderName, HeaderValue, StatusCode};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -37,28 +39,87 @@ pub(crate) fn head(
     })?;
     for item in headers.iter() {
         let (name, value) = pair(&item)?;
-        let name = octets("a header's name", &name)?;
-        let Ok(name) = HeaderName::from_bytes(&name) else {
-            return Err(PyValueError::new_err(format!(
-                "{:?} is no header name: it must be a token (RFC 9110, section 5.6.2)",
-                String::from_utf8_lossy(&name)
-            )));
-        };
-        if HOP_BY_HOP.contains(&name.as_str()) {
-            return Err(PyValueError::new_err(format!(
-                "the header {name} belongs to the connection: leave it to the server (PEP 3333, \"Other HTTP Features\")"
-            )));
-        }
-        let octets = octets("a header's value", &value)?;
-        let Ok(value) = HeaderValue::from_bytes(&octets) else {
-            return Err(PyValueError::new_err(format!(
-                "the value of the header {name} holds a control character: {:?}",
-                String::from_utf8_lossy(&octets)
-            )));
-        };
+        let (name, value) = field(&name, &value)?;
         head.append(name, value).map_err(refused)?;
     }
     Ok(head)
+}
+
+/// A name that was met, as the string that the application has it in, and the value that it had last.
+struct Known {
+    text: Py<PyString>,
+    name: HeaderName,
+    value: Option<HeaderValue>,
+}
+
+/// How many names a thread keeps: applications have them as constants, some dozens.
+const KNOWN: usize = 64;
+
+/// Values up to this length are compared with the last one: longer ones (cookies, policies) are rarely the same.
+const KEPT: usize = 128;
+
+thread_local! {
+    /// By the place of the string in memory, which is compared and never followed.
+    static NAMES: RefCell<[Option<Known>; KNOWN]> = const { RefCell::new([const { None }; KNOWN]) };
+}
+
+/// One field of the head; what was said before is not judged again.
+fn field(
+    text: &Bound<'_, PyString>,
+    value: &Bound<'_, PyString>,
+) -> PyResult<(HeaderName, HeaderValue)> {
+    if !text.is_exact_instance_of::<PyString>() {
+        // A class of the application's own, whose end could run its code while the names are lent.
+        let name = field_name(text)?;
+        let value = field_value(&name, value)?;
+        return Ok((name, value));
+    }
+    NAMES.with_borrow_mut(|names| {
+        let place = &mut names[(text.as_ptr().addr() >> 4) % KNOWN];
+        let known = match place {
+            Some(known) if known.text.is(text) => known,
+            _ => place.insert(Known {
+                name: field_name(text)?,
+                text: text.clone().unbind(),
+                value: None,
+            }),
+        };
+        let octets = octets("a header's value", value)?;
+        if let Some(last) = &known.value
+            && last.as_bytes() == &*octets
+        {
+            return Ok((known.name.clone(), last.clone()));
+        }
+        let value = field_value(&known.name, value)?;
+        known.value = (octets.len() <= KEPT).then(|| value.clone());
+        Ok((known.name.clone(), value))
+    })
+}
+
+fn field_name(text: &Bound<'_, PyString>) -> PyResult<HeaderName> {
+    let name = octets("a header's name", text)?;
+    let Ok(name) = HeaderName::from_bytes(&name) else {
+        return Err(PyValueError::new_err(format!(
+            "{:?} is no header name: it must be a token (RFC 9110, section 5.6.2)",
+            String::from_utf8_lossy(&name)
+        )));
+    };
+    if HOP_BY_HOP.contains(&name.as_str()) {
+        return Err(PyValueError::new_err(format!(
+            "the header {name} belongs to the connection: leave it to the server (PEP 3333, \"Other HTTP Features\")"
+        )));
+    }
+    Ok(name)
+}
+
+fn field_value(name: &HeaderName, text: &Bound<'_, PyString>) -> PyResult<HeaderValue> {
+    let octets = octets("a header's value", text)?;
+    HeaderValue::from_bytes(&octets).map_err(|_| {
+        PyValueError::new_err(format!(
+            "the value of the header {name} holds a control character: {:?}",
+            String::from_utf8_lossy(&octets)
+        ))
+    })
 }
 
 fn split(status: &[u8]) -> PyResult<(StatusCode, &[u8])> {

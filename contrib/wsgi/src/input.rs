@@ -5,17 +5,17 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use rwgi::{Error, Fault};
 
-use crate::pool::Pool;
+use crate::collect::Taken;
+use crate::pool::{Pool, patiently};
 
 /// Where the content is.
 pub(crate) enum Source {
@@ -23,6 +23,8 @@ pub(crate) enum Source {
     Live(rwgi::Input),
     /// It was collected, since its length was not known.
     File(File),
+    /// In memory, with the room that it takes there.
+    Here { pieces: std::vec::IntoIter<Bytes>, _taken: Option<Taken> },
     /// Nowhere any more.
     Ended,
 }
@@ -35,6 +37,8 @@ pub(crate) struct WsgiInput {
 }
 
 enum State {
+    /// There is no content, and never was: many requests and threads share this one.
+    Nothing,
     Open(Reader),
     /// A thread is reading.
     Busy,
@@ -57,9 +61,21 @@ struct Failure {
     requirement: Option<&'static str>,
 }
 
+impl Source {
+    /// Whether a read never waits, neither for the client nor for a disk.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self, Self::Here { .. } | Self::Ended)
+    }
+}
+
 impl WsgiInput {
-    pub(crate) fn new(source: Source, chunk: Bytes, pool: Arc<Pool>) -> Self {
-        Self { state: Mutex::new(State::Open(Reader { source, chunk, failed: None })), pool }
+    pub(crate) fn new(source: Source, pool: Arc<Pool>) -> Self {
+        Self { state: Mutex::new(State::Open(Reader::new(source))), pool }
+    }
+
+    /// The file of a request without content.
+    pub(crate) fn nothing(pool: Arc<Pool>) -> Self {
+        Self { state: Mutex::new(State::Nothing), pool }
     }
 
     /// Ends the reading, as the request ended; gives the client's own fault where there was one.
@@ -75,13 +91,19 @@ impl WsgiInput {
 
     /// Lends the reader: the lock is not held while a thread waits for content, or for the interpreter.
     fn with<T>(&self, read: impl FnOnce(&mut Reader, &Arc<Pool>) -> PyResult<T>) -> PyResult<T> {
-        let taken = std::mem::replace(&mut *self.lock(), State::Busy);
+        let mut state = self.lock();
+        if matches!(*state, State::Nothing) {
+            drop(state);
+            return read(&mut Reader::new(Source::Ended), &self.pool);
+        }
+        let taken = std::mem::replace(&mut *state, State::Busy);
+        drop(state);
         let mut reader = match taken {
             State::Open(reader) => reader,
             State::Busy => {
                 return Err(PyRuntimeError::new_err("wsgi.input is being read by another thread"));
             }
-            State::Closed => {
+            State::Closed | State::Nothing => {
                 *self.lock() = State::Closed;
                 return Err(PyValueError::new_err("wsgi.input is closed: its request has ended"));
             }
@@ -159,6 +181,10 @@ fn wanted(size: Option<i64>) -> usize {
 const PIECE: u64 = 64 * 1024;
 
 impl Reader {
+    fn new(source: Source) -> Self {
+        Self { source, chunk: Bytes::new(), failed: None }
+    }
+
     /// Sees to it that there is something in `chunk`; `false` at the end.
     fn fill(&mut self, py: Python<'_>, pool: &Arc<Pool>) -> PyResult<bool> {
         if !self.chunk.is_empty() {
@@ -167,6 +193,7 @@ impl Reader {
         let piece =
             match &mut self.source {
                 Source::Ended => return Ok(false),
+                Source::Here { pieces, .. } => Ok(pieces.next()),
                 Source::Live(input) => live(py, pool, input),
                 Source::File(file) => {
                     let mut piece = Vec::new();
@@ -224,7 +251,7 @@ fn live(py: Python<'_>, pool: &Arc<Pool>, input: &mut rwgi::Input) -> rwgi::Resu
     if let Poll::Ready(piece) = input.poll_chunk(&mut Context::from_waker(Waker::noop())) {
         return piece;
     }
-    pool.wait(py, || pollster::block_on(pin!(input.chunk())))
+    pool.wait(py, || patiently(|cx| input.poll_chunk(cx)))
 }
 
 /// Content in pieces, copied once.
@@ -244,13 +271,8 @@ impl Pieces {
         if let [piece] = &*self.pieces {
             return Ok(PyBytes::new(py, piece));
         }
-        PyBytes::new_with(py, self.length, |mut room| {
-            for piece in &self.pieces {
-                let (here, rest) = room.split_at_mut(piece.len());
-                piece.clone().copy_to_slice(here);
-                room = rest;
-            }
-            Ok(())
+        PyBytes::new_with_writer(py, self.length, |room| {
+            self.pieces.iter().try_for_each(|piece| room.write_bytes(piece))
         })
     }
 }

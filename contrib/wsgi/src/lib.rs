@@ -25,7 +25,9 @@
 //! Python runs on threads of the bridge's own ([`WsgiBuilder::threads`]); the server's threads never hold the GIL. The modules are
 //! declared in the order in which a request meets them.
 
+mod answer;
 mod application;
+mod inline;
 mod pool;
 
 mod collect;

@@ -3,13 +3,16 @@
 //! Rules of this room: a thread attaches to the interpreter once, so that what Python keeps by thread (Django's connections to its
 //! database) lives as long as it does, and lets go only to wait; with a GIL one thread runs and the others are woken where it is blocked
 //! and never where it computes, since more of them would only pass the GIL around; the queue is bounded, and who comes beyond it is told
-//! at once; the lock is held for moves of values only, never while a thread waits for the interpreter.
+//! at once; the lock is held for moves of values only, never while a thread waits for the interpreter; the server's thread is woken once
+//! for several short jobs that follow each other, and none of them is told more than a millisecond late.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -25,8 +28,21 @@ pub(crate) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
 /// 1 ms: longer than most requests that only compute, and shorter than a user notices.
 const PATIENCE: Duration = Duration::from_millis(1);
 
+/// How long it takes until somebody looks again where the running threads were seen to compute.
+///
+/// 8 ms: views that compute for some milliseconds are looked at once or not at all, and still no user notices.
+const LONGEST: Duration = Duration::from_millis(8);
+
 /// How often a thread lets others run before it rests: what comes within that time is answered without a wake-up.
 const YIELDS: u32 = 2;
+
+/// A job that takes less is a short one: waking the server's thread for each would cost about as much as the job.
+///
+/// 50 µs: a change of threads and back takes 5 to 10.
+const SHORT: Duration = Duration::from_micros(50);
+
+/// How many answers of short jobs are told together: a wake-up divided by 32 is little beside the job itself.
+const HELD: usize = 32;
 
 /// Without a GIL threads do not wait for each other, and each job gets its thread at once.
 const FREE_THREADED: bool = cfg!(Py_GIL_DISABLED);
@@ -39,6 +55,8 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     /// The watch waits for a queue, and the end of the pool for the end of its threads.
     changed: Condvar,
+    /// Whether anybody is in [`State::held`].
+    holds: AtomicBool,
 }
 
 #[derive(Default)]
@@ -51,9 +69,15 @@ struct State {
     running: usize,
     started: usize,
     watched: bool,
+    /// The watch takes its time: jobs are long.
+    slow: bool,
     stopping: bool,
     /// Jobs that were begun: where this stands still, the running threads may be blocked.
     begun: u64,
+    /// Who waits for answers that were given. The first to be woken wakes the others, from the server's own thread.
+    held: Vec<Waker>,
+    /// The first of them was woken, and has not yet come.
+    told: bool,
 }
 
 struct Worker {
@@ -66,12 +90,20 @@ struct Worker {
 thread_local! {
     /// Whether this thread is one of a pool's.
     static MINE: Cell<bool> = const { Cell::new(false) };
+    /// When this thread began its job.
+    static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 impl Pool {
     pub(crate) fn new(threads: usize, queue: usize) -> Self {
         let threads = threads.max(1);
-        Self { threads, queue: queue.max(1), state: Mutex::default(), changed: Condvar::new() }
+        Self {
+            threads,
+            queue: queue.max(1),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            holds: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -154,6 +186,7 @@ impl Pool {
             loop {
                 match self.next(&worker) {
                     Next::Job(job) => {
+                        SINCE.set(Some(Instant::now()));
                         // Whatever it did, this thread has other requests to answer. The panic hook has told of it.
                         let _ = catch_unwind(AssertUnwindSafe(|| job(py)));
                     }
@@ -166,6 +199,51 @@ impl Pool {
         self.changed.notify_all();
     }
 
+    /// Wakes who waits for an answer that was given: at once, or together with the next ones where those come soon.
+    pub(crate) fn wake_soon(&self, waiting: Waker) {
+        let is_short = || SINCE.get().is_some_and(|since| since.elapsed() < SHORT);
+        if FREE_THREADED || !MINE.get() || !is_short() {
+            return waiting.wake();
+        }
+        let mut state = self.lock();
+        // What comes next may be long: then the watch sees to those who wait.
+        if !state.watched || state.slow {
+            drop(state);
+            return waiting.wake();
+        }
+        state.held.push(waiting);
+        self.holds.store(true, Ordering::Release);
+        if state.held.len() >= HELD || state.queue.is_empty() {
+            Self::wake_first(state);
+        }
+    }
+
+    /// Wakes all whose answers were given; for the server's thread, to which it costs next to nothing.
+    pub(crate) fn wake_held(&self) {
+        if self.holds.load(Ordering::Acquire) {
+            self.wake_all(self.lock());
+        }
+    }
+
+    fn wake_all(&self, mut state: MutexGuard<'_, State>) {
+        let held = std::mem::take(&mut state.held);
+        state.told = false;
+        self.holds.store(false, Ordering::Release);
+        drop(state);
+        held.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes one of those whose answers were given, who will wake the others. Should it be gone, the watch does.
+    fn wake_first(mut state: MutexGuard<'_, State>) {
+        if state.told {
+            return;
+        }
+        let Some(first) = state.held.pop() else { return };
+        state.told = true;
+        drop(state);
+        first.wake();
+    }
+
     fn next(&self, worker: &Arc<Worker>) -> Next {
         for _ in 0..YIELDS {
             let mut state = self.lock();
@@ -175,7 +253,8 @@ impl Pool {
             if state.stopping || state.running > 1 {
                 break;
             }
-            drop(state);
+            // Held for the sake of a job that told nobody.
+            Self::wake_first(state);
             std::thread::yield_now();
         }
         let mut state = self.lock();
@@ -185,6 +264,8 @@ impl Pool {
         state.running -= 1;
         state.busy.retain(|other| !Arc::ptr_eq(other, worker));
         if state.stopping {
+            // The watch may have ended.
+            self.wake_all(state);
             return Next::End;
         }
         state.idle.push(Arc::clone(worker));
@@ -208,6 +289,7 @@ impl Pool {
                 let _ = self.wake_one(state);
             }
         }
+        Self::wake_first(self.lock());
         py.detach(|| {
             let _back = Back(self);
             wait()
@@ -231,19 +313,37 @@ impl Pool {
     /// nothing was queued for a while.
     fn look(self: Arc<Self>) {
         let (mut quiet, mut seen) = (0, 0);
+        let mut rest = PATIENCE;
         loop {
-            std::thread::sleep(PATIENCE);
+            std::thread::sleep(rest);
             let mut state = self.lock();
+            if !state.held.is_empty() {
+                self.wake_all(state);
+                state = self.lock();
+            }
             quiet = if state.queue.is_empty() { quiet + 1 } else { 0 };
             if quiet > QUIET || state.stopping {
                 state.watched = false;
-                return;
+                // From now on nobody is held.
+                return self.wake_all(state);
             }
-            let stands = !state.queue.is_empty() && state.begun == seen;
+            let begun = state.begun - seen;
             seen = state.begun;
-            if stands && !state.busy.iter().any(|worker| worker.computes()) {
-                let _ = self.wake_one(state);
+            if !state.queue.is_empty() && begun == 0 {
+                // Where no thread is left, what the others do changes nothing.
+                let is_any_left = !state.idle.is_empty() || state.started < self.threads;
+                if !is_any_left || state.busy.iter().any(|worker| worker.computes()) {
+                    rest = LONGEST.min(rest * 2);
+                } else {
+                    rest = PATIENCE;
+                    state.slow = false;
+                    let _ = self.wake_one(state);
+                    continue;
+                }
+            } else if u128::from(begun) > rest.as_millis() {
+                rest = PATIENCE;
             }
+            state.slow = rest > PATIENCE;
         }
     }
 
@@ -272,6 +372,18 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits, without the interpreter, for what the server's thread is about to give: lets that run first, since a thread that rests and is woken
+/// costs more than one that waits its turn.
+pub(crate) fn patiently<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    for _ in 0..YIELDS {
+        std::thread::yield_now();
+        if let Poll::Ready(given) = poll(&mut Context::from_waker(Waker::noop())) {
+            return given;
+        }
+    }
+    pollster::block_on(poll_fn(poll))
 }
 
 /// How many looks at an empty queue end the watch.
@@ -339,5 +451,66 @@ impl std::fmt::Debug for State {
             .field("started", &self.started)
             .field("stopping", &self.stopping)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Who waits for an answer; tells when it is woken.
+    struct Waiting(Mutex<Sender<usize>>, usize);
+
+    impl Wake for Waiting {
+        fn wake(self: Arc<Self>) {
+            self.0.lock().unwrap().send(self.1).unwrap();
+        }
+    }
+
+    fn pool() -> (Arc<Pool>, Sender<usize>, Receiver<usize>) {
+        let (sender, receiver) = channel();
+        (Arc::new(Pool::new(1, 1000)), sender, receiver)
+    }
+
+    fn answers(pool: &Arc<Pool>, told: &Sender<usize>, number: usize) -> Job {
+        let (pool, waiting) = (Arc::clone(pool), Waiting(Mutex::new(told.clone()), number));
+        Box::new(move |_| pool.wake_soon(Waker::from(Arc::new(waiting))))
+    }
+
+    /// Each of many short jobs is told, whether the server's thread helps or not.
+    #[test]
+    fn who_is_held_is_woken() {
+        let (pool, told, receiver) = pool();
+        for number in 0..500 {
+            pool.push(answers(&pool, &told, number)).unwrap();
+        }
+        let mut seen: Vec<usize> = (0..500).map(|_| receiver.recv().unwrap()).collect();
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..500));
+        assert_eq!(pool.stop(Duration::from_secs(60)), 0);
+    }
+
+    /// An answer that was held for the sake of the next one does not wait for its end.
+    #[test]
+    fn who_is_held_does_not_wait_for_a_long_job() {
+        let (pool, told, receiver) = pool();
+        let (begin, begun) = channel::<()>();
+        let (release, released) = channel::<()>();
+        // All four are queued before the first is begun, so that there are some to be held.
+        pool.push(Box::new(move |_| begun.recv().unwrap())).unwrap();
+        for number in 0..3 {
+            pool.push(answers(&pool, &told, number)).unwrap();
+        }
+        // With the interpreter, which nobody needs in order to be told.
+        pool.push(Box::new(move |_| released.recv().unwrap())).unwrap();
+        begin.send(()).unwrap();
+        let mut seen: Vec<usize> = (0..3).map(|_| receiver.recv().unwrap()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2]);
+        release.send(()).unwrap();
+        assert_eq!(pool.stop(Duration::from_secs(60)), 0);
     }
 }

@@ -12,12 +12,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyTuple};
 use rwgi::{BlockingExecutor, Environ, Error, Finished};
 
+use crate::answer::Answer;
 use crate::environ::Template;
 use crate::errors;
 use crate::file::{FileBody, FileWrapper};
 use crate::input::{Source, WsgiInput};
 use crate::pool::Pool;
-use crate::start_response::{Answer, Sent, StartResponse, Unsent, content};
+use crate::start_response::{Sent, StartResponse, Unsent, content};
 use crate::stream::forward;
 use crate::traceback;
 use crate::websocket::WebSocket;
@@ -26,7 +27,6 @@ use crate::websocket::WebSocket;
 pub(crate) struct Request {
     pub(crate) environ: Environ,
     pub(crate) source: Source,
-    pub(crate) content: Bytes,
     pub(crate) token: rwgi::StartResponse,
     pub(crate) answer: Answer,
 }
@@ -55,42 +55,52 @@ impl Hosted {
 /// Answers one request: what the application raised or left out is told to the server after it was closed.
 ///
 /// `inline` is the server's own thread: what would wait there goes on on a thread of the pool.
-pub(crate) fn answer(py: Python<'_>, hosted: &Hosted, request: Request, inline: bool) {
-    let Request { environ, source, content, token, answer } = request;
+pub(crate) fn respond(py: Python<'_>, hosted: &Hosted, request: Request, inline: bool) {
+    let Request { environ, source, token, answer } = request;
     let is_session = environ.websocket().is_some();
     let pool = if is_session { &hosted.sessions } else { &hosted.pool };
     let is_head = *environ.method() == http::Method::HEAD;
+    let blocking = environ.server().blocking.clone();
     let start_response = StartResponse::new(token, answer, is_head, inline, Arc::clone(pool));
     let start_response = match Bound::new(py, start_response) {
         Ok(start_response) => start_response,
         Err(raised) => return traceback::log(py, "the bridge", &raised),
     };
-    let prepared =
-        Conversation::new(py, hosted, environ, source, content, pool, &start_response, inline);
+    let prepared = Conversation::new(py, hosted, environ, source, pool, &start_response);
     let conversation = match prepared {
         Ok(conversation) => conversation,
         Err(error) => return start_response.get().close(Err(error)),
     };
-    match conversation.run(py) {
-        Ok(Answered::Rest(rest)) => {
-            conversation.call.borrow_mut(py).rest = Some(rest);
-            errors::end_of_request();
-            pool.push_last(Box::new(move |py| {
-                let result = conversation.run(py);
-                conversation.conclude(py, result);
-            }));
-        }
-        result => conversation.conclude(py, result),
+    let returned = match conversation.call(py, &hosted.callable) {
+        Ok(returned) => returned,
+        Err(error) => return conversation.conclude(py, Err(error)),
+    };
+    let response = start_response.get();
+    if let Some(whole) = whole(response, &returned) {
+        // A list has nothing to be closed.
+        let answered = one_piece(response, whole).map(Answered::Response);
+        return conversation.conclude(py, answered);
     }
+    if inline {
+        errors::end_of_request();
+        let returned = returned.unbind();
+        pool.push_last(Box::new(move |py| {
+            let result = conversation.send(py, returned, blocking);
+            conversation.conclude(py, result);
+        }));
+        return;
+    }
+    let result = conversation.send(py, returned.unbind(), blocking);
+    conversation.conclude(py, result);
 }
 
 /// What one request consists of in Python.
 struct Conversation {
     context: Py<PyAny>,
-    call: Py<Call>,
     dict: Py<PyDict>,
     start_response: Py<StartResponse>,
-    input: Py<WsgiInput>,
+    /// None where there is no content: then it is everybody's.
+    input: Option<Py<WsgiInput>>,
     socket: Option<Py<WebSocket>>,
 }
 
@@ -100,19 +110,21 @@ impl Conversation {
         hosted: &Hosted,
         environ: Environ,
         source: Source,
-        content: Bytes,
         pool: &Arc<Pool>,
         start_response: &Bound<'_, StartResponse>,
-        inline: bool,
     ) -> rwgi::Result<Self> {
         let dict = hosted.template.environ(py, &environ)?;
-        let blocking = environ.server().blocking.clone();
         let offered: Option<Vec<String>> =
             environ.websocket().map(|offer| offer.subprotocols().map(str::to_owned).collect());
         drop(environ);
         let made = || -> PyResult<Self> {
-            let input = Bound::new(py, WsgiInput::new(source, content, Arc::clone(pool)))?;
-            dict.set_item(intern!(py, "wsgi.input"), &input)?;
+            let input = if matches!(source, Source::Ended) {
+                None
+            } else {
+                let input = Bound::new(py, WsgiInput::new(source, Arc::clone(pool)))?;
+                dict.set_item(intern!(py, "wsgi.input"), &input)?;
+                Some(input.unbind())
+            };
             let socket = match offered {
                 Some(subprotocols) => {
                     let response = start_response.clone().unbind();
@@ -123,30 +135,40 @@ impl Conversation {
                 }
                 None => None,
             };
-            let callable = hosted.callable.clone_ref(py);
-            let call = Call { callable, blocking, inline, rest: None, result: None };
             Ok(Self {
                 // A context of its own for each request: what one sets, the next on this thread does not see.
                 context: hosted.copy_context.call0(py)?,
-                call: Py::new(py, call)?,
                 dict: dict.unbind(),
                 start_response: start_response.clone().unbind(),
-                input: input.unbind(),
+                input,
                 socket,
             })
         };
         made().map_err(|raised| traceback::error(py, &raised))
     }
 
-    /// Calls the application, or goes on where that has left off.
-    fn run(&self, py: Python<'_>) -> rwgi::Result<Answered> {
-        let arguments = (&self.call, &self.dict, &self.start_response);
-        let run = self.context.bind(py).call_method1(intern!(py, "run"), arguments);
-        match (run, self.call.borrow_mut(py).result.take()) {
-            (_, Some(result)) => result,
-            (Err(raised), None) => Err(traceback::error(py, &raised)),
-            (Ok(_), None) => Err(Error::server("the application was not called")),
-        }
+    /// Calls the application.
+    fn call<'py>(&self, py: Python<'py>, callable: &Py<PyAny>) -> rwgi::Result<Bound<'py, PyAny>> {
+        let arguments = (callable, &self.dict, &self.start_response);
+        let returned = self.context.bind(py).call_method1(intern!(py, "run"), arguments);
+        returned.map_err(|raised| traceback::error(py, &raised))
+    }
+
+    /// Sends what the application has returned, in the same context.
+    fn send(
+        &self,
+        py: Python<'_>,
+        returned: Py<PyAny>,
+        blocking: Option<Arc<dyn BlockingExecutor>>,
+    ) -> rwgi::Result<Answered> {
+        let run = || -> PyResult<Option<rwgi::Result<Answered>>> {
+            let rest = Bound::new(py, Rest { returned, blocking, result: None })?;
+            let arguments = (&rest, &self.start_response);
+            self.context.bind(py).call_method1(intern!(py, "run"), arguments)?;
+            Ok(rest.borrow_mut().result.take())
+        };
+        let result = run().map_err(|raised| traceback::error(py, &raised))?;
+        result.unwrap_or_else(|| Err(Error::server("the response was lost")))
     }
 
     /// Tells the server what became of it.
@@ -160,11 +182,11 @@ impl Conversation {
             (Ok(Answered::Session), None) => {
                 Err(Error::application("the WebSocket's session was lost"))
             }
-            (Ok(Answered::Rest(_)), _) => Err(Error::server("the rest of the response was lost")),
             (Err(error), _) => Err(error),
         };
         errors::end_of_request();
-        let result = match (self.input.bind(py).get().close(), result) {
+        let failed = self.input.as_ref().and_then(|input| input.bind(py).get().close());
+        let result = match (failed, result) {
             // The exception is only the echo of what the client did.
             (Some(client), Err(_)) => Err(client),
             (_, result) => result,
@@ -173,14 +195,12 @@ impl Conversation {
     }
 }
 
-/// The call of the application as something that a context can run.
+/// What is left of a call, as something that a context can run.
 #[pyclass(module = "rwgi")]
-struct Call {
-    callable: Py<PyAny>,
+struct Rest {
+    /// What the application has returned.
+    returned: Py<PyAny>,
     blocking: Option<Arc<dyn BlockingExecutor>>,
-    inline: bool,
-    /// What the application has returned, where it is still to be sent.
-    rest: Option<Py<PyAny>>,
     result: Option<rwgi::Result<Answered>>,
 }
 
@@ -192,61 +212,38 @@ enum Answered {
     Streamed,
     /// With a WebSocket.
     Session,
-    /// With something that may wait, on a thread that must not.
-    Rest(Py<PyAny>),
 }
 
 #[pymethods]
-impl Call {
-    fn __call__(
-        slf: &Bound<'_, Self>,
-        environ: &Bound<'_, PyAny>,
-        start_response: &Bound<'_, StartResponse>,
-    ) {
+impl Rest {
+    fn __call__(slf: &Bound<'_, Self>, start_response: &Bound<'_, StartResponse>) {
         let py = slf.py();
-        let (callable, blocking, rest, inline) = {
+        let (returned, blocking) = {
             let mut this = slf.borrow_mut();
-            (this.callable.clone_ref(py), this.blocking.take(), this.rest.take(), this.inline)
+            (this.returned.clone_ref(py).into_bound(py), this.blocking.take())
         };
-        let result = match rest {
-            Some(rest) => give(start_response.get(), rest.bind(py)),
-            None => respond(callable.bind(py), environ, start_response, blocking, inline),
-        };
+        let result = send(start_response.get(), &returned, blocking);
         slf.borrow_mut().result = Some(result);
     }
 }
 
-/// Calls and answers.
-fn respond(
-    callable: &Bound<'_, PyAny>,
-    environ: &Bound<'_, PyAny>,
-    start_response: &Bound<'_, StartResponse>,
+/// Sends whatever it is that was returned.
+fn send(
+    response: &StartResponse,
+    iterable: &Bound<'_, PyAny>,
     blocking: Option<Arc<dyn BlockingExecutor>>,
-    inline: bool,
 ) -> rwgi::Result<Answered> {
-    let py = callable.py();
-    let iterable = callable
-        .call1((environ, start_response))
-        .map_err(|raised| traceback::error(py, &raised))?;
-    let response = start_response.get();
     if response.is_session() {
-        return close(&iterable).map(|()| Answered::Session);
-    }
-    if let Some(whole) = whole(response, &iterable) {
-        // A list has nothing to be closed.
-        return one_piece(response, whole).map(Answered::Response);
+        return close(iterable).map(|()| Answered::Session);
     }
     if let Ok(wrapper) = iterable.cast_exact::<FileWrapper>()
         && response.is_headed()
         && !response.is_bodyless()
-        && let Some(file) = wrapper.get().file(py)
+        && let Some(file) = wrapper.get().file(iterable.py())
     {
         return send_file(response, wrapper, file, blocking).map(Answered::Response);
     }
-    if inline {
-        return Ok(Answered::Rest(iterable.unbind()));
-    }
-    give(response, &iterable)
+    give(response, iterable)
 }
 
 /// Sends what the application has returned, and closes it.

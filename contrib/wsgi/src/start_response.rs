@@ -3,13 +3,11 @@
 //! Rules of this room: the head is held until the first byte of content; until then `exc_info` replaces it, and then it raises; no byte
 //! beyond the declared length leaves; the lock is not held while a thread waits for the client or for the interpreter.
 
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::ThreadId;
 
 use bytes::Bytes;
-use futures_channel::oneshot;
 use http::StatusCode;
 use pyo3::exceptions::{
     PyAssertionError, PyConnectionError, PyRuntimeError, PyTypeError, PyValueError,
@@ -19,12 +17,10 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyTuple};
 use rwgi::{BodyWriter, Error, Finished, ResponseHead, Result};
 
+use crate::answer::Answer;
 use crate::head::{head, kind};
-use crate::pool::Pool;
+use crate::pool::{Pool, patiently};
 use crate::stream::{Departed, Sink, forward, stream};
-
-/// Where the server waits for the result of a call.
-pub(crate) type Answer = oneshot::Sender<Result<Finished>>;
 
 /// The callable that an application gets as its second argument.
 #[pyclass(frozen, module = "rwgi", name = "StartResponse")]
@@ -184,9 +180,8 @@ impl StartResponse {
                     let (sink, body) = stream(head.content_length(), ());
                     let answer = state.answer.take();
                     let forwarded = forward(token, &head, body);
-                    if let Some(answer) = answer {
-                        // Nobody listens after a departure, which the sink tells as well.
-                        let _ = answer.send(forwarded);
+                    if let Some(waiting) = answer.and_then(|answer| answer.give(forwarded)) {
+                        waiting.wake();
                     }
                     sink
                 }
@@ -221,9 +216,7 @@ impl StartResponse {
                 Poll::Ready(result) => result,
                 // What is written there waits in memory: the thread that would take it is this one.
                 Poll::Pending if self.inline == Some(std::thread::current().id()) => Ok(()),
-                Poll::Pending => {
-                    self.pool.wait(py, || pollster::block_on(poll_fn(|cx| sink.poll_room(cx))))
-                }
+                Poll::Pending => self.pool.wait(py, || patiently(|cx| sink.poll_room(cx))),
             }
         });
         let mut state = self.lock();
@@ -284,8 +277,9 @@ impl StartResponse {
                 let result = result.and_then(|finished| {
                     finished.ok_or_else(|| Error::server("the response was lost"))
                 });
-                // Nobody listens after a departure.
-                let _ = answer.send(result);
+                if let Some(waiting) = answer.give(result) {
+                    self.pool.wake_soon(waiting);
+                }
             }
             (None, Phase::Streaming(sink), Err(error)) => sink.fail(error),
             (None, _, Err(error)) => {

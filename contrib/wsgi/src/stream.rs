@@ -18,6 +18,11 @@ use rwgi::{BoxError, Error, Finished, ResponseHead, Result, StartResponse};
 /// slow clients hold half a gigabyte. uvicorn and hypercorn: 64 KiB.
 const ROOM: usize = 512 * 1024;
 
+/// How many bytes are left when an application that had to wait goes on.
+///
+/// 64 KiB: the two change places once for 448 KiB, and meanwhile the kernel has the last of them to send, and more of its own.
+const LOW: usize = 64 * 1024;
+
 /// The side that gives.
 #[derive(Debug)]
 pub(crate) struct Sink {
@@ -103,7 +108,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Waits until there is room for a block; a queue that was full is half empty then.
+    /// Waits until there is room for a block; a queue that was full is nearly empty then.
     pub(crate) fn poll_room(
         &self,
         cx: &mut Context<'_>,
@@ -164,7 +169,7 @@ impl Body for StreamBody {
         let mut state = self.shared.lock();
         if let Some(block) = state.blocks.pop_front() {
             state.bytes -= block.len();
-            if state.bytes <= ROOM / 2 {
+            if state.bytes <= LOW {
                 wake(state, |state| &mut state.writer);
             } else {
                 drop(state);

@@ -15,10 +15,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use rwgi::{BodyLength, Error, Finished, Input, ResponseHead, Result, StartResponse};
 
+use super::Answer;
 use super::departure::{Departure, Signal};
 use super::event::{Event, departed, unexpected};
 use super::event_loop::{EventLoop, Waiters, lock};
-use crate::start_response::Answer;
 use crate::stream::{Departed, Sink, forward, stream};
 use crate::traceback;
 

@@ -27,8 +27,10 @@ use self::event_loop::{EventLoop, Waiters};
 use self::http::HttpExchange;
 use self::lifespan::End;
 use self::websocket::WebSocketExchange;
-use crate::start_response::Answer;
 use crate::traceback;
+
+/// Where the server waits for the result of a call.
+type Answer = oneshot::Sender<Result<Finished>>;
 
 /// An ASGI application as an RWGI application; made by [`builder`](Self::builder).
 ///

@@ -20,10 +20,10 @@ use rwgi::{
     WebSocketReceiver, WebSocketSender,
 };
 
+use super::Answer;
 use super::departure::Signal;
 use super::event::{Event, departed, refused, unexpected};
 use super::event_loop::{EventLoop, Waiters, lock};
-use crate::start_response::Answer;
 use crate::traceback;
 
 /// A WebSocket, as `receive` and `send` of the bridge's Python half see it.
