@@ -156,10 +156,13 @@ impl Decoder {
 
     fn begin(&mut self, head: &Head) {
         if matches!(head.opcode, Opcode::Text | Opcode::Binary) {
+            // The room that a large payload is given anyway as soon as it is read from the wire: what comes with its head need not move.
+            let direct = !head.compressed && head.length >= LARGE;
+            let room = if direct { head.length.min(STEP as u64) } else { 0 };
             self.message = Some(Partial {
                 text: head.opcode == Opcode::Text,
                 compressed: head.compressed,
-                data: Vec::new(),
+                data: Vec::with_capacity(room as usize),
                 valid: 0,
             });
         }
