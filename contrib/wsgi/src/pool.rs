@@ -497,16 +497,17 @@ mod tests {
     #[test]
     fn who_is_held_does_not_wait_for_a_long_job() {
         let (pool, told, receiver) = pool();
-        let (begin, begun) = channel::<()>();
         let (release, released) = channel::<()>();
-        // All four are queued before the first is begun, so that there are some to be held.
-        pool.push(Box::new(move |_| begun.recv().unwrap())).unwrap();
-        for number in 0..3 {
-            pool.push(answers(&pool, &told, number)).unwrap();
-        }
-        // With the interpreter, which nobody needs in order to be told.
-        pool.push(Box::new(move |_| released.recv().unwrap())).unwrap();
-        begin.send(()).unwrap();
+        // All four are queued before the first of them is begun, so that there are some to be held.
+        let inner = Arc::clone(&pool);
+        let first = move |_: Python<'_>| {
+            for number in 0..3 {
+                inner.push(answers(&inner, &told, number)).unwrap();
+            }
+            // With the interpreter, which nobody needs in order to be told.
+            inner.push(Box::new(move |_| released.recv().unwrap())).unwrap();
+        };
+        pool.push(Box::new(first)).unwrap();
         let mut seen: Vec<usize> = (0..3).map(|_| receiver.recv().unwrap()).collect();
         seen.sort_unstable();
         assert_eq!(seen, [0, 1, 2]);

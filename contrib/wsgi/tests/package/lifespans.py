@@ -67,3 +67,18 @@ async def never_ends(scope, receive, send):
     assert scope["type"] == "http", "no lifespan"
     print("it begins", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+
+
+async def reads(scope, receive, send):
+    """Reads all of the content; says whether it came or the exchange ended before."""
+    if scope["type"] == "lifespan":
+        raise RuntimeError("no lifespan")
+    length, more = 0, True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            print("the content was too large", flush=True)
+            return
+        length, more = length + len(event["body"]), event["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"%d" % length})

@@ -3,6 +3,7 @@
 Rules of this test: real processes and sockets; waits are for events; who is not installed is left out aloud.
 """
 
+import http.client
 import importlib.util
 import json
 import os
@@ -68,6 +69,24 @@ class Life(unittest.TestCase):
             server.process.terminate()
             self.assertEqual(server.process.wait(60), 1)
             self.assertEqual(waiting()[0], 0)
+
+    def test_content_beyond_the_limit_is_answered_with_413(self):
+        with Running("--body-bytes", "1KiB", app="lifespans:reads", together=True) as server:
+
+            def post(content):
+                connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+                # Of unknown length (an iterator is sent chunked) it is too large only once it has come.
+                connection.request("POST", "/", content)
+                answer = connection.getresponse()
+                told = answer.status, answer.read()
+                connection.close()
+                return told
+
+            self.assertEqual(post(b"x" * 1024), (200, b"1024"))
+            self.assertEqual(post(iter([b"x" * 1024])), (200, b"1024"))
+            self.assertEqual(post(b"x" * 1025)[0], 413)
+            self.assertEqual(post(iter([b"x" * 1024, b"x"]))[0], 413)
+            server.said("the content was too large")
 
     def test_the_interface_can_be_said(self):
         with Running("--interface", "asgi", app="lifespans:knows_none") as server:
