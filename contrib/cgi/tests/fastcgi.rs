@@ -322,3 +322,31 @@ async fn content_that_nobody_reads_holds_the_web_server_back() {
     };
     tokio::time::timeout(Duration::from_secs(60), answered).await.unwrap();
 }
+
+// Evidence: REQ-LIFE-14
+#[tokio::test]
+async fn an_application_is_told_that_the_responder_stops() {
+    let running = serve(|environ: Environ, start: StartResponse| async move {
+        let early = environ.stopping().is_stopping();
+        let mut body = start.start(StatusCode::OK, ())?;
+        body.write(format!("{early} ")).await?;
+        body.flush().await?;
+        environ.stopping().wait().await;
+        body.write(environ.stopping().is_stopping().to_string()).await?;
+        body.finish()
+    })
+    .await;
+    let mut server = WebServer::connect(&running).await;
+    server.get(1, "/").await;
+    // It is under way once its first words are here.
+    let mut first = Vec::new();
+    while !first.ends_with(b"false ") {
+        let (kind, _, content) = server.record().await.unwrap();
+        assert_eq!(kind, STDOUT);
+        first.extend(content);
+    }
+    let (in_time, answer) =
+        tokio::join!(running.stop_within(Duration::from_secs(3600)), server.answer(1));
+    assert!(in_time);
+    assert_eq!(answer, ("true".to_owned(), vec![0; 8]));
+}
