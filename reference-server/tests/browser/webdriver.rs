@@ -147,26 +147,33 @@ impl Drop for Browser {
 }
 
 impl Driver {
+    /// chromedriver takes a free port of IPv4, and ends where the same number of IPv6 is taken: then another is started.
     fn start() -> Result<Self, String> {
-        let started = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut process = match started {
-            Ok(process) => process,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err("there is no chromedriver on the PATH".to_owned());
+        for _ in 0..20 {
+            let started = Command::new("chromedriver")
+                .arg("--port=0")
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn();
+            let mut process = match started {
+                Ok(process) => process,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err("there is no chromedriver on the PATH".to_owned());
+                }
+                Err(error) => panic!("chromedriver did not start: {error}"),
+            };
+            let output = BufReader::new(process.stdout.take().expect("its output was asked for"));
+            let port = output.lines().map_while(Result::ok).find_map(|line| {
+                let (_, rest) = line.split_once("started successfully on port ")?;
+                rest.trim_end_matches('.').parse().ok()
+            });
+            if let Some(port) = port {
+                return Ok(Self { process, port });
             }
-            Err(error) => panic!("chromedriver did not start: {error}"),
-        };
-        let output = BufReader::new(process.stdout.take().expect("its output was asked for"));
-        let port = output.lines().map_while(Result::ok).find_map(|line| {
-            let (_, rest) = line.split_once("started successfully on port ")?;
-            rest.trim_end_matches('.').parse().ok()
-        });
-        Ok(Self { process, port: port.expect("chromedriver says on which port it listens") })
+            process.wait().expect("it has closed its output and ends");
+        }
+        panic!("chromedriver says on which port it listens")
     }
 
     /// One command; gives the `value` of the answer.
