@@ -6,6 +6,8 @@
 //! at once; the lock is held for moves of values only, never while a thread waits for the interpreter; the server's thread is woken once
 //! for several short jobs that follow each other, and none of them is told more than a millisecond late.
 
+mod watch;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -22,16 +24,6 @@ use rwgi::{Error, Result};
 
 /// What a thread is given to do.
 pub(crate) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
-
-/// How long nothing is begun before somebody looks whether the running threads are blocked.
-///
-/// 1 ms: longer than most requests that only compute, and shorter than a user notices.
-const PATIENCE: Duration = Duration::from_millis(1);
-
-/// How long it takes until somebody looks again where the running threads were seen to compute.
-///
-/// 8 ms: views that compute for some milliseconds are looked at once or not at all, and still no user notices.
-const LONGEST: Duration = Duration::from_millis(8);
 
 /// How often a thread lets others run before it rests: what comes within that time is answered without a wake-up.
 const YIELDS: u32 = 2;
@@ -296,57 +288,6 @@ impl Pool {
         })
     }
 
-    /// Sees to it that somebody looks whether the running threads are blocked.
-    fn watch(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> Result<()> {
-        state.watched = true;
-        drop(state);
-        let pool = Arc::clone(self);
-        let builder = std::thread::Builder::new().name("rwgi-python-watch".to_owned());
-        builder.spawn(move || pool.look()).map(drop).or_else(|error| {
-            self.lock().watched = false;
-            tracing::warn!(%error, "no thread could be started that watches the threads for Python");
-            Ok(())
-        })
-    }
-
-    /// Wakes another thread where nothing was begun for a while, although something waits, and no running thread computes; ends when
-    /// nothing was queued for a while.
-    fn look(self: Arc<Self>) {
-        let (mut quiet, mut seen) = (0, 0);
-        let mut rest = PATIENCE;
-        loop {
-            std::thread::sleep(rest);
-            let mut state = self.lock();
-            if !state.held.is_empty() {
-                self.wake_all(state);
-                state = self.lock();
-            }
-            quiet = if state.queue.is_empty() { quiet + 1 } else { 0 };
-            if quiet > QUIET || state.stopping {
-                state.watched = false;
-                // From now on nobody is held.
-                return self.wake_all(state);
-            }
-            let begun = state.begun - seen;
-            seen = state.begun;
-            if !state.queue.is_empty() && begun == 0 {
-                // Where no thread is left, what the others do changes nothing.
-                let is_any_left = !state.idle.is_empty() || state.started < self.threads;
-                if !is_any_left || state.busy.iter().any(|worker| worker.computes()) {
-                    rest = LONGEST.min(rest * 2);
-                } else {
-                    rest = PATIENCE;
-                    state.slow = false;
-                    let _ = self.wake_one(state);
-                    continue;
-                }
-            } else if u128::from(begun) > rest.as_millis() {
-                rest = PATIENCE;
-            }
-            state.slow = rest > PATIENCE;
-        }
-    }
-
     /// Lets the threads end once the queue is empty, and waits until they have, `patience` at most; gives how many have not.
     pub(crate) fn stop(&self, patience: Duration) -> usize {
         let mut state = self.lock();
@@ -386,9 +327,6 @@ pub(crate) fn patiently<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) ->
     pollster::block_on(poll_fn(poll))
 }
 
-/// How many looks at an empty queue end the watch.
-const QUIET: u32 = 1000;
-
 impl State {
     fn take(&mut self) -> Option<Job> {
         let job = self.queue.pop_front()?;
@@ -422,16 +360,6 @@ impl Worker {
         while !self.woken.swap(false, Ordering::Acquire) {
             std::thread::park();
         }
-    }
-
-    /// Whether the kernel runs this thread, or would if it had a processor. Where the kernel does not say, it does not.
-    fn computes(&self) -> bool {
-        let id = self.id.load(Ordering::Relaxed);
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/self/task/{id}/stat")) else {
-            return false;
-        };
-        // "id (name) state": a name may hold parentheses.
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
     }
 }
 
