@@ -12,7 +12,7 @@ run:
 test:
     cargo test --workspace --no-fail-fast
 
-# Many clients at once, bad ones among them, in the long form (half an hour): figures, and whether they are good enough.
+# Many clients at once, bad ones among them, in the long form (half an hour): figures, and whether they are good enough; kept in benches/results.
 behaviour:
     RWGI_LONG=1 cargo test --release -p rwgi-server --test behaviour --test restart -- --nocapture --test-threads 1
 

@@ -1,7 +1,7 @@
 //! How the server fares with many clients at once, bad ones among them: each test with a figure.
 //!
 //! Short by default, so that CI has the time. `RWGI_LONG=1 cargo test --release -p rwgi-server --test behaviour -- --nocapture --test-threads 1`
-//! (`just behaviour`) runs the long form, in which the figures are judged as well.
+//! (`just behaviour`) runs the long form, in which the figures are judged as well, and kept in `benches/results/behaviour.md`.
 //!
 //! Rules of this test: the server is a process of its own (this program, started again), whose memory and descriptors are looked at from
 //! outside; what depends on the machine's speed is printed always, and judged in the long form only.
@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rwgi::{Environ, Finished, StartResponse};
 use support::command::Rwgi;
+use support::figures::figure;
 use support::{Client, End, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -200,10 +201,10 @@ async fn slow_clients_cost_the_others_nothing_and_are_cut_off_in_time() {
     for (answered, _, answer) in &outcomes {
         assert!(answered, "{answer:?}");
     }
-    println!(
+    figure(&format!(
         "{count} slow heads and {count} slow contents: p99 of the others {busy:?}, idle {idle:?} ({:.2} times); the last was cut off after {last:?}",
         busy.as_secs_f64() / idle.as_secs_f64()
-    );
+    ));
     assert!(last >= Duration::from_secs(3), "{last:?}");
     if long() {
         assert!(busy <= idle * 2, "{busy:?} is more than twice {idle:?}");
@@ -226,7 +227,9 @@ async fn clients_that_do_not_read_cost_little_memory() {
     // Whoever reads is served meanwhile, for long enough that every buffer is full.
     times(server.address, 2000).await;
     let grown = server.peak().saturating_sub(before);
-    println!("64 clients that do not read 64 MiB: the resident set grew by {grown} KiB at most");
+    figure(&format!(
+        "64 clients that do not read 64 MiB: the resident set grew by {grown} KiB at most"
+    ));
     assert!(grown < 64 * 1024, "{grown} KiB");
     // They can still read all of it.
     let mut client = clients.pop().unwrap();
@@ -274,9 +277,9 @@ async fn an_idle_connection_keeps_about_what_hypers_does() {
     let (ours, all) = idle_connection("server", count).await;
     let (hypers, _) = idle_connection("bare_hyper", count).await;
     let ratio = ours as f64 / hypers as f64;
-    println!(
+    figure(&format!(
         "{count} idle connections: {ours} bytes each ({all} KiB in all), bare hyper {hypers}: {ratio:.2} times"
-    );
+    ));
     if long() {
         assert!(ratio <= 1.15, "{ratio:.2} times bare hyper's");
     }
@@ -304,7 +307,10 @@ async fn a_server_that_runs_out_of_descriptors_recovers() {
     tokio::time::sleep(either(Duration::from_secs(1), Duration::from_secs(10))).await;
     let spent = server.processor().saturating_sub(begun.1);
     let share = spent.as_secs_f64() / begun.0.elapsed().as_secs_f64();
-    println!("24 descriptors, 60 clients: {:.1} % of a core while they wait", share * 100.0);
+    figure(&format!(
+        "24 descriptors, 60 clients: {:.1} % of a core while they wait",
+        share * 100.0
+    ));
     assert!(share < 0.2, "the server spins: {share:.2} of a core");
     // As places become free, everybody is served.
     for mut client in clients.into_iter().skip(1) {
@@ -333,7 +339,7 @@ async fn what_is_in_flight_at_sigterm_ends_whole() {
         }
         assert_eq!(server.ended().await.0.code(), Some(0));
     }
-    println!("50 requests in flight at SIGTERM: 50 whole answers, exit code 0");
+    figure("50 requests in flight at SIGTERM: 50 whole answers, exit code 0");
 }
 
 /// One client's life: what it does is chosen by a number; gives how many answers it has checked.
@@ -416,9 +422,9 @@ async fn a_soak_leaves_nothing_behind() {
     let (before, descriptors) = (server.resident(), settled().await);
     checked += soak(lasts * 3 / 4, 2).await;
     let (after, descriptors_after) = (server.resident(), settled().await);
-    println!(
+    figure(&format!(
         "a soak of {lasts:?}: {checked} answers checked; resident set {before} KiB, then {after} KiB; descriptors {descriptors}, then {descriptors_after}"
-    );
+    ));
     assert!(descriptors_after <= descriptors + 4, "{descriptors}, then {descriptors_after}");
     assert!(after < before + either(32, 8) * 1024, "{before} KiB, then {after} KiB");
 }
@@ -442,6 +448,6 @@ async fn more_clients_than_places_are_served_in_turn() {
     }
     let outcomes = clients.join_all().await;
     let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-    println!("{} clients at 4 places: {failed} failed", outcomes.len());
+    figure(&format!("{} clients at 4 places: {failed} failed", outcomes.len()));
     assert_eq!(failed, 0);
 }

@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use support::command::{Rwgi, command};
+use support::figures::figure;
 use support::within;
 
 /// Clients that ask without pause until they are told to stop.
@@ -133,7 +134,7 @@ fn rounds() -> usize {
 }
 
 fn report(what: &str, (asked, failures): (usize, Vec<String>)) {
-    println!("{what}: {asked} requests, {} failed", failures.len());
+    figure(&format!("{what}: {asked} requests, {} failed", failures.len()));
     assert_eq!(failures, [""; 0], "of {asked}");
 }
 

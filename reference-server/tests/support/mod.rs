@@ -15,6 +15,7 @@
 pub mod certificates;
 pub mod client;
 pub mod command;
+pub mod figures;
 pub mod log;
 pub mod pipes;
 
