@@ -16,6 +16,7 @@ pub mod certificates;
 pub mod client;
 pub mod command;
 pub mod figures;
+pub mod limits;
 pub mod log;
 pub mod pipes;
 
