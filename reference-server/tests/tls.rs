@@ -236,6 +236,28 @@ async fn new_certificates_are_used_and_bad_ones_are_not() {
 }
 
 #[tokio::test]
+async fn a_new_certificate_that_has_expired_is_used_and_warned_of() {
+    let (log, _guard) = Log::listen();
+    let site = Site::new();
+    let (pem, key, _) = site.files("site", &["localhost"]);
+    let server = serve(shows([(&pem, &key)])).await;
+    let warning = format!(
+        "{}: the certificate of localhost has expired on Jan  1 00:00:00 2020 +00:00",
+        pem.display()
+    );
+    // Nothing is said of the first one, which is good.
+    assert_eq!(log.take("the certificate of"), [""; 0]);
+    site.authority.sign_until(&["localhost"], 2020).write(&pem, &key);
+    server.reload().unwrap();
+    let said = log.take("the certificate of");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("WARN") && said[0].contains(&warning), "{said:?}");
+    // What was said is so.
+    let error = handshake(&server, site.authority.client(None, &[]), "localhost").await;
+    assert!(format!("{error:?}").contains("Expired"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_change_of_the_files_is_enough() {
     let site = Site::new();
     let (pem, key, _) = site.files("site", &["localhost"]);
