@@ -125,7 +125,7 @@ impl Decoder {
         // Stored blocks are a little larger than what they hold.
         let slack = if compressed { 1024 + self.limit / 64 } else { 0 };
         let held = held.filter(|_| !compressed).map_or(0, |message| message.data.len());
-        if head.length > (self.limit + slack - held.min(self.limit)) as u64 {
+        if head.length > (self.limit - held.min(self.limit)).saturating_add(slack) as u64 {
             return Err(Violation::too_large());
         }
         Ok(())

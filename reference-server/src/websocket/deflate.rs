@@ -121,40 +121,42 @@ impl Inflater {
             // zlib writes no smaller window than 9, and reads what was written for 8 with it.
             Box::new(Decompress::new_with_window_bits(false, bits.max(9)))
         });
-        let start = inner.total_in();
+        let mut rest = data;
         loop {
-            let used = (inner.total_in() - start) as usize;
             if out.len() == out.capacity() {
                 // One more than the limit shows that it is passed.
-                let room = (limit + 1).saturating_sub(out.len());
+                let room = limit.saturating_add(1).saturating_sub(out.len());
                 if room == 0 {
                     return Err(Violation::too_large());
                 }
                 out.reserve_exact(room.min(out.len().max(1024)));
             }
             let before = (inner.total_in(), inner.total_out());
-            let status = inner
-                .decompress_vec(&data[used..], out, FlushDecompress::Sync)
-                .map_err(|_| BROKEN)?;
+            let status =
+                inner.decompress_vec(rest, out, FlushDecompress::Sync).map_err(|_| BROKEN)?;
+            let after = (inner.total_in(), inner.total_out());
+            rest = &rest[(after.0 - before.0) as usize..];
             if out.len() > limit {
                 return Err(Violation::too_large());
             }
             match status {
                 // A block that says it is the last one: the next begins anew (section 7.2.3.5).
                 Status::StreamEnd => {
-                    let used = (inner.total_in() - start) as usize;
-                    let rest = &data[used..];
                     inner.reset(false);
-                    return if rest.is_empty() { Ok(()) } else { self.push(rest, out, limit) };
-                }
-                Status::Ok | Status::BufError => {
-                    let used = (inner.total_in() - start) as usize;
-                    let stuck = before == (inner.total_in(), inner.total_out());
-                    // With room left, all that was to come out has.
-                    if out.len() < out.capacity() && (used == data.len() || stuck) {
-                        return if used == data.len() { Ok(()) } else { Err(BROKEN) };
+                    if rest.is_empty() {
+                        return Ok(());
                     }
                 }
+                // With room left, all that was to come out has.
+                Status::Ok | Status::BufError if out.len() < out.capacity() => {
+                    if rest.is_empty() {
+                        return Ok(());
+                    }
+                    if before == after {
+                        return Err(BROKEN);
+                    }
+                }
+                Status::Ok | Status::BufError => {}
             }
         }
     }

@@ -408,3 +408,28 @@ fn the_examples_of_the_rfc_are_what_they_say() {
         assert_eq!(decode_in(&mut decoder, &frame(0xc1, payload), 100), Ok(vec![text("Hello")]));
     }
 }
+
+/// The empty last block of fixed codes: a client may say of each block that it is the last (section 7.2.3.5).
+const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
+
+// What is said in one read must not cost a call within a call for each block: the stack ends before the limit does.
+#[test]
+fn a_message_of_nothing_but_last_blocks_costs_no_stack() {
+    let agreed = Agreed::of(["permessage-deflate"]).unwrap();
+    let blocks = LAST_BLOCK.repeat(400_000);
+    let mut out = Vec::new();
+    let mut inflater = Inflater::new(&agreed);
+    inflater.push(&blocks, &mut out, LIMIT).unwrap();
+    inflater.finish(&mut out, LIMIT).unwrap();
+    assert!(out.is_empty());
+}
+
+#[test]
+fn no_limit_is_a_limit_that_can_be_written() {
+    let agreed = Agreed::of(["permessage-deflate"]);
+    let deflated = Deflater::new(&agreed.unwrap()).message(&[b'a'; 1000]).unwrap();
+    let mut decoder = Decoder::new(usize::MAX, agreed.as_ref());
+    let octets = frame(0xc1, &deflated);
+    let events = decode_in(&mut decoder, &octets, octets.len());
+    assert_eq!(events, Ok(vec![text(&"a".repeat(1000))]));
+}
