@@ -12,9 +12,12 @@ use http_body_util::Empty;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use rwgi::{Environ, Error, Finished, OutcomeKind, StartResponse};
+use rwgi_server::Config;
+use support::pipes::serve_on_pipes;
 use support::{End, connect, serve, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 const ASK: &str = "Connection: upgrade\r\nUpgrade: other, Echo/1\r\n";
 
@@ -181,6 +184,51 @@ async fn a_tunnel_hears_of_the_stop_and_is_cut_after_the_period_of_grace() {
     assert_eq!(rest, (b"bye".to_vec(), End::Closed));
     assert_eq!(rude.ends().await, End::Reset);
     assert_eq!(*outcomes.lock().unwrap(), [OutcomeKind::Completed, OutcomeKind::Cancelled]);
+}
+
+// Whoever is told too early comes back while the doors are open, and to a server that is about to close them.
+#[tokio::test(start_paused = true)]
+async fn a_session_goes_on_while_the_end_is_announced() {
+    let announce = Duration::from_secs(5);
+    let config = Config { announce, ..Config::default() };
+    let application = |environ: Environ, start: StartResponse| async move {
+        match environ.path_info() {
+            "/websocket" => {
+                let mut socket = start.accept(())?;
+                while let Ok(message) = socket.recv().await {
+                    socket.send(message).await?;
+                }
+                Ok(socket.finish())
+            }
+            "/tunnel" => {
+                let mut tunnel = start.upgrade("echo/1", ())?;
+                tunnel.stopping().await;
+                tunnel.send("bye").await?;
+                Ok(tunnel.finish())
+            }
+            _ => application(environ, start).await,
+        }
+    };
+    let (dial, server) = serve_on_pipes(application, config).await;
+    let handshake = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let asked = [("/websocket", handshake), ("/tunnel", ASK), ("/hyper", ASK)];
+    let mut clients = Vec::new();
+    for (path, fields) in asked {
+        let mut client = dial.connect();
+        client.send(get(path, fields)).await;
+        assert!(client.head().await.unwrap().starts_with("HTTP/1.1 101 "), "{path}");
+        clients.push(client);
+    }
+    let start = Instant::now();
+    let stop = tokio::spawn(server.stop());
+    for (mut client, (path, _)) in clients.into_iter().zip(asked) {
+        let word = client.stream.read_u8().await.unwrap();
+        assert_eq!(start.elapsed(), announce, "{path}");
+        // A Close frame, or the first letter of the farewell.
+        assert!([0x88, b'b'].contains(&word), "{path}");
+    }
+    stop.await.unwrap().unwrap();
 }
 
 // Evidence: REQ-UPG-08, REQ-UPG-13, REQ-UPG-05

@@ -237,6 +237,10 @@ async fn handed_over<T: Transport>(handle: &WireHandle<T>, shared: &Shared) -> E
             () = shared.stop.beyond(seen) => {}
         }
         seen = shared.stop.stage();
+        if seen == Stage::Announce {
+            // All goes on.
+            continue;
+        }
         handle.tell(seen);
         if seen == Stage::Kill {
             return End::Killed;

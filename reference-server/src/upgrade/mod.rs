@@ -125,7 +125,10 @@ impl<'a, F: Future<Output = ()>> Stopping<'a, F> {
                 return News::Killed;
             }
             self.seen = self.seen.max(stage);
-            news = News::Draining;
+            // While the end is announced the doors are open: whoever came back would come to the same server.
+            if stage == Stage::Drain {
+                news = News::Draining;
+            }
             self.advanced.set(next(self.seen));
         }
         news
