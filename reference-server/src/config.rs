@@ -255,6 +255,12 @@ impl Default for Config {
 /// The least that hyper's buffers work with.
 const LEAST_HEAD_BYTES: usize = 1024;
 
+/// The most fields that an `http::HeaderMap` holds: hyper (1.12) panics at one more.
+const MOST_HEAD_FIELDS: usize = 24_576;
+
+/// What a filter of the log is called by itself; any other word is the name of a part of the program, and to ask for `verbose` would silence all.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 impl Config {
     /// Checks that the values make sense together.
     ///
@@ -290,9 +296,12 @@ impl Config {
             format!("{}; choose 1 to head_bytes ({})", self.target_bytes, self.head_bytes),
         );
         unless(
-            self.head_fields > 0,
+            (1..=MOST_HEAD_FIELDS).contains(&self.head_fields),
             "head_fields",
-            "0; every HTTP/1.1 request has at least Host".to_owned(),
+            format!(
+                "{}; choose 1, for every HTTP/1.1 request has Host, to {MOST_HEAD_FIELDS}",
+                self.head_fields
+            ),
         );
         unless(
             self.connections > 0,
@@ -315,9 +324,9 @@ impl Config {
             self.certificate.len() == self.key.len(),
             if self.certificate.len() < self.key.len() { "certificate" } else { "key" },
             format!(
-                "not complete: there are {} certificates and {} keys; each certificate needs its key, in the same order",
-                self.certificate.len(),
-                self.key.len()
+                "not complete: {} for {}; each certificate needs its key, in the same order",
+                number(self.key.len(), "key"),
+                number(self.certificate.len(), "certificate")
             ),
         );
         unless(
@@ -335,7 +344,20 @@ impl Config {
         ] {
             unless(!time.is_zero(), field, "0; every request would be refused".to_owned());
         }
-        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log) {
+        let word = self.log.split(',').map(str::trim).find(|word| {
+            let plain = !word.is_empty() && word.bytes().all(|octet| octet.is_ascii_alphabetic());
+            plain && !LEVELS.contains(&&*word.to_ascii_lowercase())
+        });
+        if let Some(word) = word {
+            let levels = LEVELS.join(", ");
+            unless(
+                false,
+                "log",
+                format!(
+                    "{word:?}, which is no level; choose from {levels}, or write {word}=debug for a part of the program"
+                ),
+            );
+        } else if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log) {
             unless(false, "log", format!("{:?}: {error}", self.log));
         }
         problems
@@ -362,6 +384,10 @@ impl Config {
     }
 }
 
+fn number(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,10 +400,12 @@ mod tests {
     #[test]
     fn each_nonsense_is_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 19] = [
+        let changes: [(&str, Change); 21] = [
             ("bind", |config| config.bind = Vec::new()),
             ("log", |config| config.log = "a=b=c".to_owned()),
+            ("\"verbose\", which is no level", |config| config.log = "warn, verbose".to_owned()),
             ("head_bytes", |config| config.head_bytes = 10),
+            ("head_fields", |config| config.head_fields = MOST_HEAD_FIELDS + 1),
             ("target_bytes", |config| config.target_bytes = 0),
             ("target_bytes", |config| config.target_bytes = config.head_bytes + 1),
             ("head_fields", |config| config.head_fields = 0),

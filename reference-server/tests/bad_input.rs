@@ -295,6 +295,19 @@ async fn the_limits_are_those_of_the_configuration() {
     }
 }
 
+// The limits that hyper has of its own must not be what a configuration that allows more comes to.
+#[tokio::test]
+async fn limits_beyond_the_usual_ones_are_kept_as_well() {
+    let config = Config { head_bytes: 1024 * 1024, head_fields: 24_576, ..Config::default() };
+    let server = serve_with(counting(&Count::default()), config).await;
+    let large = with(&format!("x: {}", "y".repeat(900_000)));
+    let many: Vec<String> = (0..24_575).map(|number| format!("x{number}: y")).collect();
+    for head in [large, with(&many.join("\r\n"))] {
+        let response = connect(&server).await.request(&head).await;
+        assert_eq!(response.status, 200, "{} octets", head.len());
+    }
+}
+
 // Evidence: REQ-HTTP-50
 #[tokio::test]
 async fn a_client_that_still_sends_reads_why_it_was_refused() {

@@ -29,8 +29,8 @@ pub(crate) fn builder(config: &Config) -> http1::Builder {
         .half_close(true)
         // The wire gathers the responses of a pipeline itself, and says there why.
         .pipeline_flush(false)
-        // 64 KiB instead of about 400: what a connection can be made to hold.
-        .max_buf_size(64 * 1024)
+        // 64 KiB instead of about 400: what a connection can be made to hold, unless a head may be larger.
+        .max_buf_size(config.head_bytes.max(64 * 1024))
         .max_header_size(config.head_bytes)
         // The connection's own timer covers head and idle time, at less than a timer for each request.
         .header_read_timeout(None);
