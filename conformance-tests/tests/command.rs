@@ -117,7 +117,13 @@ fn known_failures_are_allowed_and_must_fail() {
 #[test]
 fn what_cannot_be_judged_is_no_success() {
     assert_eq!(run(&["server", "--command", &honest(), "no-case-has-this-name"]).0, 2);
-    assert_eq!(run(&["server"]).0, 2);
+    let (code, _, err) = run(&["server"]);
+    assert!(code == 2 && err.contains("--url") && err.contains("--command"), "{err}");
+    // Nobody is started, let alone judged, for a report that cannot be written.
+    let nowhere = scratch("no-such-folder/report.html");
+    let report = ["--report", nowhere.to_str().unwrap()];
+    let (code, _, err) = run(&[&["server", "--command", "true {port}"], &report[..]].concat());
+    assert!(code == 2 && err.contains("--report"), "{err}");
     assert_eq!(run(&["server", "--command", "true {port}"]).0, 3);
     assert_eq!(run(&["server", "--command", "no place for the port"]).0, 2);
     assert_eq!(run(&["server", "--url", "ftp://a"]).0, 2);

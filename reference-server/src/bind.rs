@@ -39,12 +39,38 @@ pub(crate) fn bind(address: &str, config: &Config) -> Result<Bound> {
         bind_tcp(plain, config).map(|listener| Bound::Tcp { listener, tls: false })
     } else if let Some(rest) = address.strip_prefix("https://") {
         if !secure {
-            return Err(Error::config(format!("{address} needs a certificate and a key")));
+            return Err(Error::config(format!(
+                "{address} needs a certificate and a key: set `certificate` and `key`"
+            )));
         }
         bind_tcp(rest, config).map(|listener| Bound::Tcp { listener, tls: true })
     } else {
         bind_tcp(address, config).map(|listener| Bound::Tcp { listener, tls: secure })
     }
+}
+
+/// What is wrong with how an address is written; whether there is such a host is seen when it is listened on.
+pub(crate) fn misspelt(address: &str, secure: bool) -> Option<&'static str> {
+    if address.starts_with("unix:") {
+        return None;
+    }
+    let plain = address.strip_prefix("http://");
+    let rest = plain.or_else(|| address.strip_prefix("https://")).unwrap_or(address);
+    if rest.len() < address.len() && plain.is_none() && !secure {
+        return Some("which needs a certificate and a key: set `certificate` and `key`");
+    }
+    let Some((host, port)) = rest.rsplit_once(':') else {
+        return Some("which has no port; write it as 127.0.0.1:8000, [::1]:8000 or localhost:8000");
+    };
+    if host.is_empty() {
+        return Some(
+            "which has no host; write it as 127.0.0.1:8000, or as 0.0.0.0:8000 for all addresses of this machine",
+        );
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Some("whose IPv6 address is not in brackets; write it as [::1]:8000");
+    }
+    port.parse::<u16>().is_err().then_some("whose port is no number up to 65535")
 }
 
 /// Takes the sockets that a supervisor left open for this process (`LISTEN_FDS`); none where there are none.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rwgi::Ping;
 
+use crate::bind;
 use crate::choice::{ClientCertificate, Runtime, UnixMode};
 use crate::websocket::handshake::Defaults;
 use crate::{AccessLogFormat, DEFAULT_BIND, Error, ForwardedFields, StaticFolders, TrustedProxies};
@@ -285,6 +286,15 @@ impl Config {
             "bind",
             "empty; name at least one address, as 127.0.0.1:8000".to_owned(),
         );
+        let secure = !self.certificate.is_empty();
+        let addresses = self.bind.iter().map(|address| ("bind", address, secure));
+        for (field, address, secure) in
+            addresses.chain(self.admin.iter().map(|address| ("admin", address, false)))
+        {
+            if let Some(problem) = bind::misspelt(address, secure) {
+                unless(false, field, format!("{address:?}, {problem}"));
+            }
+        }
         unless(
             self.head_bytes >= LEAST_HEAD_BYTES,
             "head_bytes",
@@ -400,8 +410,15 @@ mod tests {
     #[test]
     fn each_nonsense_is_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 21] = [
+        let changes: [(&str, Change); 26] = [
             ("bind", |config| config.bind = Vec::new()),
+            ("bind is \"localhost\", which has no port", |config| {
+                config.bind = vec!["localhost".to_owned()];
+            }),
+            ("which has no host", |config| config.bind = vec!["http://:80".to_owned()]),
+            ("in brackets", |config| config.bind = vec!["::1:80".to_owned()]),
+            ("admin is \"[::1]:65536\"", |config| config.admin = Some("[::1]:65536".to_owned())),
+            ("needs a certificate", |config| config.bind = vec!["https://a:1".to_owned()]),
             ("log", |config| config.log = "a=b=c".to_owned()),
             ("\"verbose\", which is no level", |config| config.log = "warn, verbose".to_owned()),
             ("head_bytes", |config| config.head_bytes = 10),

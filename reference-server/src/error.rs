@@ -33,9 +33,6 @@ impl Error {
             io::ErrorKind::InvalidInput => {
                 "write it as 127.0.0.1:8000, [::1]:8000 or localhost:8000"
             }
-            _ if address.starts_with(':') => {
-                "the host is missing; write it as 127.0.0.1:8000, or as 0.0.0.0:8000 for all addresses of this machine"
-            }
             _ => "check the name of the host",
         };
         Self {

@@ -1,5 +1,6 @@
 //! The reference server is judged as any other: it is started, it is stopped, and the suite does the rest.
 
+// ANCHOR: three_lines
 use std::time::Duration;
 
 use rwgi::{BoxError, SharedApplication};
@@ -7,6 +8,7 @@ use rwgi_conformance::server::{RunningServer, ServerUnderTest, Suite};
 use rwgi_server::{Config, Server};
 use tokio::runtime::Runtime;
 
+// ANCHOR_END: three_lines
 // ANCHOR: known_failing
 /// All three are refused as the specification asks, but by an error of the connection instead of the stream: h2 finds these while it
 /// decodes the field section and offers no choice. RFC 9113, section 5.4.2, allows it; the neighbours on the connection have to come again.

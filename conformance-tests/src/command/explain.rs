@@ -19,7 +19,7 @@ pub(super) fn explain(id: &str) -> Result<bool, Trouble> {
     }
     let id = id.to_uppercase();
     let found = requirements::find(&id)
-        .ok_or_else(|| Trouble::Usage(format!("there is no requirement and no case {id}")))?;
+        .ok_or_else(|| Trouble::Usage(format!("there is no requirement and no case {id}; `rwgi-conformance requirements` and `list` have them all")))?;
     let mut text = format!(
         "{} ({}, binds the {})\n\n  {}\n\n",
         found.id, found.level, found.party, found.sentence

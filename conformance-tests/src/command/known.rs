@@ -17,8 +17,9 @@ pub(super) struct Known(BTreeMap<String, String>);
 
 impl Known {
     pub(super) fn read(path: &Path) -> Result<Self, Trouble> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Trouble::Usage(format!("{}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Trouble::Usage(format!("--known-failing {}: {error}", path.display()))
+        })?;
         let known = Self::parse(&text);
         let vectors = vectors::all().map_err(Trouble::Usage)?;
         for id in known.0.keys() {

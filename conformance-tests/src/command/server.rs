@@ -3,12 +3,14 @@
 //! Rules of this room: the server has to host the suite's application, and is told so if it does not; what was started is stopped on
 //! every path.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use rwgi_conformance::server::{Judged, Subject, Verdict};
 use serde_json::{Value, json};
 
@@ -17,9 +19,10 @@ use super::known::Known;
 use super::{Trouble, html, junit, print, run, text};
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("judged").args(["url", "command"]).required(true))]
 pub(super) struct Arguments {
     /// A server that runs already, such as http://127.0.0.1:8000.
-    #[arg(long, conflicts_with = "command", required_unless_present = "command")]
+    #[arg(long)]
     url: Option<String>,
     /// A command line that starts one; {port} becomes a free port on 127.0.0.1.
     #[arg(long, value_name = "COMMAND LINE")]
@@ -127,6 +130,12 @@ pub(super) fn judge(arguments: &Arguments) -> Result<bool, Trouble> {
         arguments.known_failing.as_deref().map(Known::read).transpose()?.unwrap_or_default();
     let deadline = Duration::try_from_secs_f64(arguments.deadline)
         .map_err(|error| Trouble::Usage(format!("--deadline: {error}")))?;
+    // Opened before anything is judged, so that a run is not lost to a folder that is not there.
+    let open = |path: &PathBuf| match File::create(path) {
+        Ok(file) => Ok((file, path.display().to_string())),
+        Err(error) => Err(Trouble::Usage(format!("--report {}: {error}", path.display()))),
+    };
+    let report = arguments.report.as_ref().map(open).transpose()?;
     let mut started = None;
     let (name, address, authority) = match (&arguments.url, &arguments.command) {
         (Some(url), _) => {
@@ -159,9 +168,9 @@ pub(super) fn judge(arguments: &Arguments) -> Result<bool, Trouble> {
         Format::Json => print(&format!("{:#}\n", outcome.json()))?,
         Format::Junit => print(&junit::junit(&outcome))?,
     }
-    if let Some(path) = &arguments.report {
-        std::fs::write(path, html::page(&outcome))
-            .map_err(|error| Trouble::Usage(format!("{}: {error}", path.display())))?;
+    if let Some((mut file, path)) = report {
+        file.write_all(html::page(&outcome).as_bytes())
+            .map_err(|error| Trouble::Usage(format!("--report {path}: {error}")))?;
     }
     Ok(outcome.held())
 }
@@ -177,10 +186,12 @@ fn not_hosted(subject: &Subject) -> String {
 
 fn resolve(url: &str) -> Result<(SocketAddr, String), Trouble> {
     let usage = |why: &str| Trouble::Usage(format!("--url {url}: {why}"));
-    let rest = url.strip_prefix("http://").ok_or_else(|| usage("it begins with http://"))?;
+    let rest = url
+        .strip_prefix("http://")
+        .ok_or_else(|| usage("write it as http://127.0.0.1:8000; the suite speaks without TLS"))?;
     let authority = rest.trim_end_matches('/');
     if authority.contains('/') {
-        return Err(usage("it has no path: the application is mounted at the root"));
+        return Err(usage("leave the path out: the application is mounted at the root"));
     }
     let with_port =
         if authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
@@ -211,9 +222,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn start(line: &str) -> Result<(Started, SocketAddr), Trouble> {
     if !line.contains("{port}") {
-        return Err(Trouble::Usage(
-            "--command: {port} is missing, the place for the port".to_owned(),
-        ));
+        return Err(Trouble::Usage(format!(
+            "--command {line:?}: the place for the port, {{port}}, is missing; write it as 'my-server --port {{port}}'"
+        )));
     }
     // The system chooses a port that is free now.
     let free =

@@ -283,7 +283,10 @@ fn status(settings: &Settings) -> ExitCode {
             print(&status.text());
             ExitCode::SUCCESS
         }
-        Err(error) => failed(&Error::runtime(&format!("the admin listener at {address}"), error)),
+        Err(error) => failed(&Error::runtime(
+            &format!("no answer from {address}; is a server running with --admin {address}?"),
+            error,
+        )),
     }
 }
 
