@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use common::{Log, Poller, capable, forever, get, head, pause, run, status};
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
-use rwgi::{Environ, Error, Exchange, OutcomeKind, StartResponse};
+use rwgi::{BodyWriter, Environ, Error, Exchange, OutcomeKind, StartResponse};
 
 // Evidence: REQ-RESP-13
 #[test]
@@ -120,6 +120,35 @@ fn a_hook_can_turn_a_response_into_one_without_content_and_back() {
         start.respond(StatusCode::NOT_MODIFIED, [(CONTENT_LENGTH, 99u64)], "short")
     };
     assert_eq!(run(back, get()).err().unwrap().requirement(), Some("REQ-RESP-16"));
+}
+
+// A callback may look at the writer that it shares with its application: nothing of the exchange is locked while it runs.
+#[test]
+fn a_callback_looks_at_its_writer_when_a_hook_has_broken_the_response() {
+    let (told, hears) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let broken = move |_: Environ, mut start: StartResponse| {
+            let told = told.clone();
+            let shared: Arc<Mutex<Option<BodyWriter>>> = Arc::default();
+            let seen = Arc::clone(&shared);
+            start.on_complete(move |outcome| {
+                let departed = seen.lock().unwrap().as_ref().map(BodyWriter::is_departed);
+                told.send((outcome.kind(), departed)).unwrap();
+            });
+            async move {
+                // Content that exceeds the declared length, of which the status allows none to leave, and then allows it.
+                start.map_head(|head| head.set_status(StatusCode::OK));
+                let mut body = start.start(StatusCode::NOT_MODIFIED, [(CONTENT_LENGTH, 1u64)])?;
+                body.write("too long").await?;
+                *shared.lock().unwrap() = Some(body);
+                forever::<()>().await;
+                Err(Error::application("nobody waits"))
+            }
+        };
+        assert_eq!(run(broken, get()).err().unwrap().requirement(), Some("REQ-BODY-08"));
+    });
+    let seen = hears.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+    assert_eq!(seen, (OutcomeKind::Failed, Some(false)));
 }
 
 // Evidence: REQ-EXCH-10

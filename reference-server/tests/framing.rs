@@ -347,3 +347,23 @@ async fn a_response_without_content_ends_with_its_head_on_http2() {
     }
     assert_eq!(flags_of_head(&server, "/stream").await & END_STREAM, 0);
 }
+
+// What hyper says to a head that it cannot parse is taken back and put better; to some heads it says nothing, and what looks like its words
+// is another's response.
+#[tokio::test]
+async fn an_answer_that_looks_like_a_refusal_is_left_whole_before_a_head_that_is_none() {
+    const REFUSAL: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\
+                           date: Sun, 22 Nov 2026 21:00:00 GMT\r\n\r\n";
+    let server = serve(|_: Environ, start: StartResponse| async move {
+        start.respond(StatusCode::OK, (), REFUSAL)
+    })
+    .await;
+    for head in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/3.0\r\n\r\n"] {
+        let mut client = connect(&server).await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3) + head).await;
+        for _ in 0..3 {
+            assert_eq!(client.response().await.text(), REFUSAL, "{head}");
+        }
+        assert_eq!(client.response().await.status, 505, "{head}");
+    }
+}

@@ -323,6 +323,25 @@ async fn content_that_nobody_reads_holds_the_web_server_back() {
     tokio::time::timeout(Duration::from_secs(60), answered).await.unwrap();
 }
 
+#[tokio::test]
+async fn answers_that_nobody_reads_hold_the_web_server_back() {
+    let running = serve(tell).await;
+    let server = WebServer::connect(&running).await;
+    // Each is answered by itself, with twice the octets.
+    let records = [1, 99, 0, 0, 0, 0, 0, 0].repeat(8 * 1024 * 1024);
+    let (mut sent, mut refused) = (0, 0);
+    while refused < 1000 && sent < records.len() {
+        match server.stream.try_write(&records[sent..]) {
+            Ok(taken) => (sent, refused) = (sent + taken, 0),
+            Err(_) => {
+                refused += 1;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    assert!(sent < records.len() / 2, "{sent} octets were taken and nobody read the answers");
+}
+
 // Evidence: REQ-LIFE-14
 #[tokio::test]
 async fn an_application_is_told_that_the_responder_stops() {

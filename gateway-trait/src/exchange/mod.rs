@@ -380,11 +380,14 @@ fn head_of_stream(future: ApplicationFuture, slot: Arc<Slot>) -> Result<Response
         return session(begun, Some(future), slot, None);
     }
     let taken = take_head(&slot).and_then(|(head, completion)| {
-        let state = slot.lock();
-        slot.end_poll();
-        match state.check_fits(0) {
+        let (fits, bodyless) = {
+            let state = slot.lock();
+            slot.end_poll();
+            (state.check_fits(0), state.bodyless)
+        };
+        match fits {
             Err(error) => Err(completion.fail(error)),
-            Ok(()) => Ok((head, completion, state.bodyless)),
+            Ok(()) => Ok((head, completion, bodyless)),
         }
     });
     let (head, completion, bodyless) = match taken {

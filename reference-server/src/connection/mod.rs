@@ -284,7 +284,9 @@ async fn close<T: Transport>(
         | End::Resting(_) => {}
         End::Done(Err(error)) if error.is_parse() => {
             // hyper knows no 505, takes large numbers for large heads, and says nothing to some heads.
-            socket.retract_error();
+            if !error.is_parse_version_h2() {
+                socket.retract_error();
+            }
             let large = error.is_parse_too_large();
             refusal = Some(diagnose(state.head().unparsed(), large, &shared.config));
         }

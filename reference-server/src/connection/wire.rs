@@ -151,7 +151,8 @@ impl<T: AsyncWrite + Unpin> Gathering<T> {
         self.gathered.extend_from_slice(octets);
     }
 
-    /// Takes back the response that hyper gave by itself to a head that it could not parse: its last words, still unsent.
+    /// Takes back the response that hyper gave by itself to a head that it could not parse: its last words, still unsent. To be called where it
+    /// gave one, for another's content can look like it.
     pub(crate) fn retract_error(&mut self) {
         const BEGIN: &[u8] = b"HTTP/1.";
         const FIELDS: &[u8] = b"\r\nconnection: close\r\ncontent-length: 0\r\ndate: ";

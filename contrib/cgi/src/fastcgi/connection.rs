@@ -192,12 +192,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Application> Connection<S, A> {
         }
     }
 
-    /// Whether every request has room for more content.
+    /// Whether every request has room for more content, and the web server takes its answers: it is answered by itself what it asks of the
+    /// management, too.
     fn has_room(&self, cx: &Context<'_>) -> bool {
-        self.requests.iter().all(|request| match &request.stage {
-            Stage::Params(_) => true,
-            Stage::Running { content, .. } => content.has_room(cx),
-        })
+        self.output.len() < MOST_OUTPUT
+            && self.requests.iter().all(|request| match &request.stage {
+                Stage::Params(_) => true,
+                Stage::Running { content, .. } => content.has_room(cx),
+            })
     }
 
     fn take(&mut self, record: Record) -> Result<(), Malformed> {
