@@ -15,7 +15,8 @@ use crate::Gap;
 use crate::mailbox::Mailbox;
 use crate::{Config, Delivery};
 
-/// Channels that anybody may name are looked through for unused ones after so many new ones.
+/// What anybody may name, channels and groups, is looked through for what nobody uses any more after so many new ones, and after as many as
+/// were in use the last time.
 const SWEEP_AFTER: usize = 1024;
 
 pub(crate) struct Local {
@@ -28,6 +29,8 @@ struct Inner {
     channels: HashMap<String, Channel>,
     groups: HashMap<String, HashMap<String, Member>>,
     since_sweep: usize,
+    /// What was in use at the last sweep.
+    in_use: usize,
 }
 
 struct Channel {
@@ -85,14 +88,7 @@ impl Local {
         if let Some(channel) = inner.channels.get(name) {
             return Arc::clone(&channel.mailbox);
         }
-        inner.since_sweep += 1;
-        if inner.since_sweep > SWEEP_AFTER {
-            inner.since_sweep = 0;
-            inner.channels.retain(|_, channel| {
-                let used = Arc::strong_count(&channel.mailbox) > 1;
-                channel.owned || used || !channel.groups.is_empty() || !channel.mailbox.is_empty()
-            });
-        }
+        inner.sweep_in_time();
         let mailbox = Arc::new(Mailbox::new(self.config.capacity_of(name)));
         let channel =
             Channel { mailbox: Arc::clone(&mailbox), groups: HashSet::new(), owned: false };
@@ -111,7 +107,12 @@ impl Local {
         let Some(channel) = inner.channels.get_mut(name) else { return false };
         channel.groups.insert(group.to_owned());
         let member = Member { mailbox: Arc::clone(&channel.mailbox), until };
-        inner.groups.entry(group.to_owned()).or_default().insert(name.to_owned(), member);
+        let members = inner.groups.entry(group.to_owned()).or_default();
+        members.insert(name.to_owned(), member);
+        if members.len() == 1 {
+            // Behind the insertion: the channel is in use now.
+            inner.sweep_in_time();
+        }
         true
     }
 
@@ -157,8 +158,7 @@ impl Local {
 
     pub(crate) fn groups(&self) -> BTreeSet<String> {
         let mut inner = self.lock();
-        let names: Vec<_> = inner.groups.keys().cloned().collect();
-        names.iter().for_each(|group| inner.forget_expired(group));
+        inner.forget_all_expired();
         inner.groups.keys().cloned().collect()
     }
 
@@ -182,6 +182,26 @@ impl Local {
 }
 
 impl Inner {
+    /// Notes that something new was named.
+    fn sweep_in_time(&mut self) {
+        self.since_sweep += 1;
+        if self.since_sweep <= SWEEP_AFTER.max(self.in_use) {
+            return;
+        }
+        self.since_sweep = 0;
+        self.forget_all_expired();
+        self.channels.retain(|_, channel| {
+            let used = Arc::strong_count(&channel.mailbox) > 1;
+            channel.owned || used || !channel.groups.is_empty() || !channel.mailbox.is_empty()
+        });
+        self.in_use = self.channels.len() + self.groups.len();
+    }
+
+    fn forget_all_expired(&mut self) {
+        let names: Vec<_> = self.groups.keys().cloned().collect();
+        names.iter().for_each(|group| self.forget_expired(group));
+    }
+
     fn leave(&mut self, group: &str, name: &str) {
         if let Entry::Occupied(mut members) = self.groups.entry(group.to_owned()) {
             members.get_mut().remove(name);
@@ -205,5 +225,27 @@ impl Inner {
         if members.is_empty() {
             self.groups.remove(group);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    // Whoever joins and never leaves is a member until its time is over, and nobody has to ask for that group again.
+    #[tokio::test(start_paused = true)]
+    async fn groups_that_nobody_uses_any_more_are_forgotten() {
+        let local = Local::new(Config::default());
+        local.named("worker");
+        for number in 0..10 * SWEEP_AFTER {
+            assert!(local.join(&format!("job-{number}"), "worker"));
+            if number % SWEEP_AFTER == 0 {
+                tokio::time::advance(local.config().group_expiry + Duration::from_secs(1)).await;
+            }
+        }
+        assert!(local.lock().groups.len() <= 3 * SWEEP_AFTER, "{}", local.lock().groups.len());
+        assert!(local.find("worker").is_some(), "the last groups are its own still");
     }
 }
