@@ -48,6 +48,20 @@ async def slow_end(scope, receive, send):
     scope["state"]["tasks"].append("a task that ended")
 
 
+async def watches(scope, receive, send):
+    """As Django has it: beside what makes the answer somebody waits for the client to leave, and would cancel it then."""
+    assert scope["type"] == "http", "no lifespan"
+    while (await receive())["more_body"]:
+        pass
+    departure = asyncio.ensure_future(receive())
+    loop = asyncio.get_running_loop()
+    print("it watches", flush=True)
+    with open(scope["query_string"].decode(), "rb") as pipe:
+        await loop.run_in_executor(None, pipe.read)
+    await answer(send, b"gone" if departure.done() else b"there")
+    departure.cancel()
+
+
 async def fails_at_the_end(scope, receive, send):
     if scope["type"] == "http":
         return await answer(send, b"served")

@@ -55,6 +55,20 @@ class Life(unittest.TestCase):
                 self.assertEqual(server.process.wait(60), 0)
                 server.said("shutdown after ['a task that ended']")
 
+    def test_a_stop_is_no_departure_of_the_client(self):
+        with tempfile.TemporaryDirectory() as directory:
+            pipe = os.path.join(directory, "pipe")
+            os.mkfifo(pipe)
+            release = os.open(pipe, os.O_RDWR)
+            with Running(app="lifespans:watches", together=True) as server:
+                waiting = server.later("/?" + pipe)
+                server.said("it watches")
+                server.process.terminate()
+                server.said("stopping")
+                os.close(release)
+                self.assertEqual(waiting(), (200, "there"))
+                self.assertEqual(server.process.wait(60), 0)
+
     def test_a_shutdown_that_fails_is_told(self):
         with Running(app="lifespans:fails_at_the_end") as server:
             self.assertEqual(server.get("/"), (200, "served"))
