@@ -14,6 +14,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
 use rwgi::{
     Application, Environ, Error, Exchange, Fault, Finished, ResponseBody, Result, StartResponse,
+    StopNotice,
 };
 
 use super::hand::{Alarm, Pace};
@@ -31,6 +32,8 @@ pub(crate) enum Manner {
     FreshWakers,
     /// Lets time pass before it takes the next piece.
     Slow,
+    /// Reads at once, and tells of a stop of the server when nothing else is left to happen, or when no end is in sight.
+    Stopping,
 }
 
 /// How a run ended.
@@ -108,6 +111,9 @@ impl Answer {
 const MOST_POLLS: usize = 20_000;
 const MOST_BYTES: usize = 8 << 20;
 
+/// So much of that is left to a response when the server is told to stop.
+const LEFT: usize = 4;
+
 /// In the extensions of each environ: whoever keeps the environ keeps it.
 #[derive(Clone)]
 struct Token(#[expect(dead_code, reason = "held, never read")] Arc<Bell>);
@@ -163,13 +169,15 @@ pub(crate) struct Run {
     token_gone: Arc<Alarm>,
     outcomes: Arc<AtomicUsize>,
     alarm: Arc<Alarm>,
+    notice: StopNotice,
     answer: Answer,
 }
 
 impl Run {
     /// `None` where the request cannot be built, which the catalogue's own test rules out.
     pub(crate) fn new<A: Application>(application: &Arc<A>, request: &Request) -> Option<Self> {
-        let (mut environ, client) = request.environ()?;
+        let notice = StopNotice::new();
+        let (mut environ, client) = request.environ(notice.stopping())?;
         let token_gone = Alarm::new();
         let token = Arc::new(Bell(Arc::clone(&token_gone)));
         let weak = Arc::downgrade(&token);
@@ -195,6 +203,7 @@ impl Run {
             token_gone,
             outcomes,
             alarm: Alarm::new(),
+            notice,
             answer: Answer {
                 end: End::Dropped,
                 status: None,
@@ -259,6 +268,11 @@ impl Run {
             if self.answer.polls >= MOST_POLLS || self.answer.content.len() > MOST_BYTES {
                 return self.end(End::Endless);
             }
+            if self.answer.polls >= MOST_POLLS / LEFT
+                || self.answer.content.len() > MOST_BYTES / LEFT
+            {
+                self.tell(manner);
+            }
             if self.step() {
                 extra = false;
                 if manner == Manner::Slow && pace.is_hosted() && self.running.is_some() {
@@ -279,9 +293,21 @@ impl Run {
             // Who waits for a client that sends nothing more need not be waited for.
             let stalled = self.client.is_stalled() && !self.alarm.has_rung();
             if stalled || !pace.woken(&self.alarm).await {
+                if self.tell(manner) && pace.woken(&self.alarm).await {
+                    continue;
+                }
                 return self.end(End::Stuck);
             }
         }
+    }
+
+    /// Tells of the stop, in the manner that does; `false` where it has been told, or is not to be.
+    fn tell(&self, manner: Manner) -> bool {
+        let tells = manner == Manner::Stopping && !self.notice.stopping().is_stopping();
+        if tells {
+            self.notice.give();
+        }
+        tells
     }
 
     pub(crate) fn polls(&self) -> usize {

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version}
 use http_body::{Body, Frame};
 use rwgi::{
     BodyLength, Capabilities, Connection, Departure, Endpoint, Environ, Error, Input, ServerInfo,
-    TlsInfo,
+    Stopping, TlsInfo,
 };
 
 use super::hand::Alarm;
@@ -166,7 +166,7 @@ impl Request {
     }
 
     /// The environ, and a view on the client's side of the body.
-    pub(crate) fn environ(&self) -> Option<(Environ, Arc<Client>)> {
+    pub(crate) fn environ(&self, stopping: Stopping) -> Option<(Environ, Arc<Client>)> {
         let mut request = http::Request::new(());
         *request.method_mut() = self.method.clone();
         *request.version_mut() = self.version;
@@ -197,15 +197,17 @@ impl Request {
             ),
         };
         input.set_limit(Some(self.limit));
-        let mut environ = Environ::new(request.into_parts().0, input, Arc::new(self.connection()));
+        let mut environ =
+            Environ::new(request.into_parts().0, input, Arc::new(self.connection(stopping)));
         if let Some(prefix) = &self.mount {
             environ.shift_path(prefix);
         }
         Some((environ, client))
     }
 
-    fn connection(&self) -> Connection {
+    fn connection(&self, stopping: Stopping) -> Connection {
         let mut server = server_info();
+        server.stopping = stopping;
         server.limits.body_bytes = Some(self.limit);
         if self.bare {
             server.capabilities = Capabilities::default();

@@ -103,7 +103,7 @@ impl<A: Application> Stage<'_, A> {
                     }
                     // A client that stalls is waited for; everybody else has sent all.
                     if scenario.slug != "body-stalled" {
-                        self.check_answered(&request, &answer);
+                        self.check_answered(&request, &answer).await;
                     }
                     self.compare_with_head(&request, &answer).await;
                     self.depart_everywhere(&request, &answer).await;
@@ -177,10 +177,21 @@ impl<A: Application> Stage<'_, A> {
         answer
     }
 
-    fn check_answered(&mut self, request: &Request, answer: &Answer) {
-        if answer.end == End::Stuck {
-            let what = format!("it waits for ever after {} polls", answer.polls);
-            self.tell(&whole::ANSWERS, request.describe(), what);
+    /// What has no end is run again, and the server told to stop: a response that has begun may wait for that, as a stream of events does.
+    async fn check_answered(&mut self, request: &Request, answer: &Answer) {
+        let has_begun = answer.status.is_some();
+        let scenario = if has_begun { &whole::STOPPING } else { &whole::ANSWERS };
+        if !matches!(answer.end, End::Stuck | End::Endless) || self.is_told(scenario) {
+            return;
+        }
+        let Some(told) = self.run(request, Manner::Stopping, None).await else { return };
+        if matches!(told.end, End::Stuck | End::Endless) {
+            let goes_on = if told.end == End::Stuck { "waits" } else { "goes on" };
+            let what = format!(
+                "it {goes_on} for ever after {} polls, whatever the server says",
+                told.polls
+            );
+            self.tell(scenario, request.describe(), what);
         }
     }
 

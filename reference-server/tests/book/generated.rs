@@ -148,6 +148,10 @@ fn suite() -> Result<String, String> {
             "rules of the lint, each with an application or a server that breaks it",
             rwgi_conformance::lint::rules().len(),
         ),
+        (
+            "scenarios of the simulator, each with an application or middleware that fails in it",
+            rwgi_conformance::simulate::scenarios().len(),
+        ),
     ];
     let mut text = String::from("| | |\n|---|---:|\n");
     for (what, count) in rows {

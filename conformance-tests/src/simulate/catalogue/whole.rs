@@ -23,10 +23,19 @@ pub(crate) const ANSWERS: Scenario = Scenario::new(
     "answers",
     Should,
     &["REQ-BODY-15"],
-    "every exchange comes to its end when the client has sent all and reads all",
+    "every exchange comes to its end when the client has sent all and reads all, or at least when the server is told to stop",
     "await only what somebody will wake; an application that waits for other clients is excused",
     Play::Beside,
 );
+pub(crate) const STOPPING: Scenario = Scenario::new(
+    "server-stops",
+    Should,
+    &[],
+    "a response that has no end of its own ends when the server is told to stop",
+    "wait for `environ.stopping().wait()` beside what the response waits for, or ask `is_stopping()` between two pieces, say a last word, and finish",
+    Play::Beside,
+)
+.source("REQ-LIFE-10: what outlasts the period of grace is cut");
 pub(crate) const HEAD: Scenario = Scenario::new(
     "head-mirrors-get",
     Should,
@@ -70,4 +79,4 @@ pub(crate) const LEFT_INPUT: Scenario = Scenario::new(
 );
 
 pub(crate) const ALL: &[Scenario] =
-    &[STARTUP, SHUTDOWN, ANSWERS, HEAD, RECOVERY, CALLBACKS, LEFT_ENVIRON, LEFT_INPUT];
+    &[STARTUP, SHUTDOWN, ANSWERS, STOPPING, HEAD, RECOVERY, CALLBACKS, LEFT_ENVIRON, LEFT_INPUT];

@@ -23,6 +23,9 @@ pub(super) fn all() -> Vec<Violation> {
     all
 }
 
+/// What a stream of events says of itself.
+const EVENTS: [(&str, &str); 1] = [("content-type", "text/event-stream")];
+
 /// An application of which startup or shutdown is not as it should be.
 struct Unwell {
     starts: bool,
@@ -55,6 +58,16 @@ fn whole() -> Vec<Violation> {
                     std::future::pending::<()>().await;
                 }
                 conforming(environ, start).await
+            })
+        }),
+        violation("server-stops", || {
+            simulator().run(|environ: Environ, start: StartResponse| async move {
+                if environ.query() != Some("a=b=c") {
+                    return conforming(environ, start).await;
+                }
+                let mut body = start.start(StatusCode::OK, EVENTS)?;
+                body.write("data: nothing follows\n\n").await?;
+                std::future::pending().await
             })
         }),
         violation("head-mirrors-get", || {
@@ -259,6 +272,51 @@ fn an_application_that_streams_is_found_clean() {
         body.finish()
     });
     assert!(report.conforms(), "{report}");
+}
+
+/// Large, so that soon there is more than the simulator has patience for.
+fn tick() -> String {
+    "data: tick\n\n".repeat(8192)
+}
+
+/// What a stream of events does that hears of a stop: it waits for that, or asks between two pieces.
+async fn events(environ: Environ, start: StartResponse, asks: bool) -> Result<Finished> {
+    let mut body = start.start(StatusCode::OK, EVENTS)?;
+    while asks && !environ.stopping().is_stopping() {
+        body.write(tick()).await?;
+    }
+    body.flush().await?;
+    environ.stopping().wait().await;
+    body.write("event: bye\ndata: the server stops\n\n").await?;
+    body.finish()
+}
+
+#[test]
+fn a_stream_that_ends_when_the_server_stops_is_found_clean() {
+    for asks in [false, true] {
+        let report = simulator().run(move |environ: Environ, start: StartResponse| async move {
+            match environ.query() {
+                Some("a=b=c") => events(environ, start, asks).await,
+                _ => conforming(environ, start).await,
+            }
+        });
+        assert!(report.findings().is_empty(), "{report}");
+    }
+}
+
+#[test]
+fn a_stream_that_never_asks_is_told_of_though_its_client_always_has_more_to_read() {
+    let report = simulator().run(|environ: Environ, start: StartResponse| async move {
+        if environ.query() != Some("a=b=c") {
+            return conforming(environ, start).await;
+        }
+        let mut body = start.start(StatusCode::OK, EVENTS)?;
+        loop {
+            body.write(tick()).await?;
+        }
+    });
+    let names: Vec<_> = report.findings().iter().map(|finding| finding.rule).collect();
+    assert_eq!(names, ["server-stops"], "{report}");
 }
 
 #[test]

@@ -75,7 +75,11 @@ fn every_request_of_the_catalogue_can_be_built() {
         };
         assert!(!requests.is_empty(), "{}", scenario.slug);
         for request in requests {
-            assert!(request.environ().is_some(), "{}: {request:?}", scenario.slug);
+            assert!(
+                request.environ(rwgi::Stopping::default()).is_some(),
+                "{}: {request:?}",
+                scenario.slug
+            );
         }
     }
 }
