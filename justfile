@@ -71,10 +71,10 @@ bless-instructions:
 mutants *arguments:
     cargo mutants {{arguments}}
 
-# Runs fuzz targets on their corpora and then on so many random inputs; `where` says which, for example `-p rwgi-server --lib`.
-fuzz executions='10000000' where='-p rwgi --test fuzz':
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 BOLERO_RANDOM_ITERATIONS={{executions}} \
-        cargo test --release {{where}} fuzz_ -- --nocapture
+# Runs every fuzz target on its corpus and on so many random inputs, and keeps the figures in conformance-tests/FUZZ.md; names say which,
+# for example `just fuzz 10000000 fuzz_operations`.
+fuzz executions='2000000' *names:
+    cargo run -p rwgi-conformance --example fuzz -- {{executions}} {{names}}
 
 # Makes conformance-tests/MUTANTS.md from one or more runs of `cargo mutants`; the last has the last word, and a module that none of them
 # tried keeps its row.

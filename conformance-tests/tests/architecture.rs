@@ -325,6 +325,25 @@ fn the_documents_name_what_is_there() {
 }
 
 #[test]
+fn every_fuzz_target_has_its_figures() {
+    let page = read("conformance-tests/FUZZ.md");
+    let mut targets = 0;
+    for folder in ["gateway-trait/tests", "reference-server/src", "reference-server/tests"] {
+        for path in sources(&root().join(folder)) {
+            let text = fs::read_to_string(&path).unwrap();
+            let names =
+                text.lines().filter_map(|line| line.strip_prefix("fn fuzz_")?.split_once('('));
+            for (name, _) in names {
+                let row = format!("| `fuzz_{name}` |");
+                assert!(page.contains(&row), "FUZZ.md has no row of fuzz_{name}: see `just fuzz`");
+                targets += 1;
+            }
+        }
+    }
+    assert!(targets > 5, "only {targets} targets were found");
+}
+
+#[test]
 fn the_hello_of_the_readme_is_the_one_that_is_compiled() {
     let readme = read("README.md");
     let hello = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();

@@ -64,6 +64,11 @@ mod static_files;
 
 pub mod demo;
 
+#[cfg(test)]
+#[path = "../tests/support/corpus.rs"]
+#[allow(unreachable_pub, clippy::unwrap_used, reason = "the tests from outside use it as well")]
+mod corpus;
+
 use rwgi::Application;
 
 pub use self::access_log::AccessLogFormat;

@@ -3,6 +3,7 @@
 //! Octets that begin with `2` have the signature of version 2 put before the rest, which chance would not find.
 
 use super::proxy::{MOST, SIGNATURE, parse};
+use crate::corpus::Corpus;
 
 fn play(octets: &[u8]) {
     let octets = match octets.split_first() {
@@ -31,5 +32,6 @@ fn play(octets: &[u8]) {
 
 #[test]
 fn fuzz_header() {
-    bolero::check!().for_each(play);
+    let corpus = Corpus::read("src/arrival/__fuzz__/arrival__fuzz__header");
+    bolero::check!().for_each(|octets: &[u8]| corpus.play(octets, play));
 }

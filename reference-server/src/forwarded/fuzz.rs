@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use rwgi::Endpoint;
 
 use super::{ForwardedFields, TrustedProxies, forwarded};
+use crate::corpus::Corpus;
 use crate::environ::is_host;
 
 fn ip(text: &str) -> Endpoint {
@@ -65,5 +66,6 @@ fn map(name: &'static str, lines: &[Vec<u8>]) -> HeaderMap {
 
 #[test]
 fn fuzz_fields() {
-    bolero::check!().for_each(play);
+    let corpus = Corpus::read("src/forwarded/__fuzz__/forwarded__fuzz__fields");
+    bolero::check!().for_each(|octets: &[u8]| corpus.play(octets, play));
 }

@@ -2,6 +2,7 @@
 //! and read again.
 
 use super::{Origin, Sources, settle};
+use crate::corpus::Corpus;
 
 fn play(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets).into_owned();
@@ -26,5 +27,6 @@ fn play(octets: &[u8]) {
 
 #[test]
 fn fuzz_file() {
-    bolero::check!().for_each(play);
+    let corpus = Corpus::read("src/settings/__fuzz__/settings__fuzz__file");
+    bolero::check!().for_each(|octets: &[u8]| corpus.play(octets, play));
 }

@@ -15,6 +15,7 @@
 pub mod certificates;
 pub mod client;
 pub mod command;
+pub mod corpus;
 pub mod figures;
 pub mod limits;
 pub mod log;
