@@ -31,20 +31,45 @@ pub fn version() -> Result<String> {
     }
 }
 
-/// Instructions in user space for one request of a route; profiles are left in `folder`.
+/// What is asked of a server, again and again.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// Its name in tables.
+    pub name: &'static str,
+    /// The route that is asked for.
+    pub route: Route,
+    /// How many requests are sent in one go.
+    pub depth: usize,
+}
+
+impl Question {
+    /// One request at a time, of each route that every contestant answers.
+    pub fn single() -> impl Iterator<Item = Self> {
+        Route::ALL.into_iter().map(|route| Self { name: route.name(), route, depth: 1 })
+    }
+
+    /// As many at once as in the load of the same name.
+    pub const PIPELINED: Self = Self { name: "pipelined", route: Route::Plaintext, depth: 16 };
+}
+
+/// Instructions in user space for one request; profiles are left in `folder`.
 ///
 /// # Errors
 /// The server fails, or callgrind does.
-pub fn per_request(contestant: &Contestant, route: Route, folder: &Path) -> Result<f64> {
-    let few = total(contestant, route, FEW, folder)?;
-    let many = total(contestant, route, MANY, folder)?;
-    let difference = many.checked_sub(few).ok_or("more requests took fewer instructions")?;
-    Ok(difference as f64 / (MANY - FEW) as f64)
+pub fn per_request(contestant: &Contestant, question: Question, folder: &Path) -> Result<f64> {
+    let depth = question.depth as u64;
+    let (few, many) = (FEW / depth, MANY / depth);
+    let few_cost = total(contestant, question, few, folder)?;
+    let many_cost = total(contestant, question, many, folder)?;
+    let difference =
+        many_cost.checked_sub(few_cost).ok_or("more requests took fewer instructions")?;
+    Ok(difference as f64 / ((many - few) * depth) as f64)
 }
 
-/// Instructions of a whole run with so many requests.
-fn total(contestant: &Contestant, route: Route, requests: u64, folder: &Path) -> Result<u64> {
-    let profile = folder.join(format!("{}-{route}-{requests}.callgrind", contestant.name));
+/// Instructions of a whole run in which a question is asked so often.
+fn total(contestant: &Contestant, question: Question, times: u64, folder: &Path) -> Result<u64> {
+    let Question { name, route, depth } = question;
+    let profile = folder.join(format!("{}-{name}-{times}.callgrind", contestant.name));
     let mut command = Command::new("valgrind");
     command
         .args(["--quiet", "--tool=callgrind"])
@@ -53,10 +78,10 @@ fn total(contestant: &Contestant, route: Route, requests: u64, folder: &Path) ->
         .args(contestant.arguments(Some(1)));
     let server = Server::start(&mut command, None)?;
     let mut client = Client::connect(server.address, Duration::from_secs(30))?;
-    let request = route.request();
-    for _ in 0..requests {
+    let requests = route.request().repeat(depth);
+    for _ in 0..times {
         server.wait_for_rest()?;
-        client.ask(route, &request)?;
+        client.ask_pipelined(route, &requests, depth)?;
     }
     server.wait_for_rest()?;
     server.stop()?;

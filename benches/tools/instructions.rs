@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs};
 
+use benches::Result;
+use benches::callgrind::{self, Question};
 use benches::contestant::{self, Contestant};
 use benches::report::{self, Circumstances, Table};
 use benches::routes::Route;
-use benches::{Result, callgrind};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +27,12 @@ struct Arguments {
     /// The servers to weigh; without any, all that are built on hyper and RWGI.
     #[arg(long = "server")]
     servers: Vec<String>,
-    /// The routes to weigh; without any, all.
+    /// The routes to weigh; without any, all, and 16 pipelined requests of /plaintext besides.
     #[arg(long = "route", value_enum)]
     routes: Vec<Route>,
+    /// Weigh the pipelined requests alone.
+    #[arg(long, conflicts_with = "routes")]
+    pipelined: bool,
     /// The other frameworks too (they are built with the feature `peers`).
     #[arg(long)]
     peers: bool,
@@ -40,12 +44,29 @@ struct Arguments {
     bless: bool,
 }
 
+impl Arguments {
+    fn questions(&self) -> Vec<Question> {
+        if self.pipelined {
+            return vec![Question::PIPELINED];
+        }
+        let all = self.routes.is_empty();
+        questions()
+            .filter(|question| all || question.depth == 1 && self.routes.contains(&question.route))
+            .collect()
+    }
+}
+
+/// All that is asked: the columns of the table.
+fn questions() -> impl Iterator<Item = Question> {
+    Question::single().chain([Question::PIPELINED])
+}
+
 /// What the baseline and the results file hold.
 #[derive(Deserialize, Serialize)]
 struct Figures {
     circumstances: Circumstances,
     valgrind: String,
-    /// Instructions per request, by server and route.
+    /// Instructions per request, by server and question.
     instructions: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
@@ -69,7 +90,7 @@ fn main() -> Result<ExitCode> {
     let figures = Figures {
         circumstances: Circumstances::now(),
         valgrind,
-        instructions: measure(&contestants, &arguments.routes)?,
+        instructions: measure(&contestants, &arguments.questions())?,
     };
     println!("\n{}", table(&figures));
     if arguments.bless {
@@ -78,7 +99,7 @@ fn main() -> Result<ExitCode> {
     if arguments.check {
         return check(&figures);
     }
-    let whole = arguments.servers.is_empty() && arguments.routes.is_empty();
+    let whole = arguments.servers.is_empty() && arguments.routes.is_empty() && !arguments.pipelined;
     if whole {
         report::write("instructions", &figures, &markdown(&figures))?;
     }
@@ -91,20 +112,19 @@ fn baseline() -> PathBuf {
 
 fn measure(
     contestants: &[Contestant],
-    routes: &[Route],
+    questions: &[Question],
 ) -> Result<BTreeMap<String, BTreeMap<String, f64>>> {
     let folder = env::current_exe()?.with_file_name("callgrind");
     fs::create_dir_all(&folder)?;
-    let routes = if routes.is_empty() { &Route::ALL[..] } else { routes };
     let mut instructions = BTreeMap::<_, BTreeMap<_, _>>::new();
     for contestant in contestants {
-        for route in routes.iter().filter(|route| contestant.routes.contains(route)) {
-            let count = callgrind::per_request(contestant, *route, &folder)?;
-            println!("{:<20} {:<10} {count:>10.0}", contestant.name, route.name());
+        for question in questions.iter().filter(|asked| contestant.routes.contains(&asked.route)) {
+            let count = callgrind::per_request(contestant, *question, &folder)?;
+            println!("{:<20} {:<10} {count:>10.0}", contestant.name, question.name);
             instructions
                 .entry(contestant.name.to_owned())
                 .or_default()
-                .insert(route.name().to_owned(), count);
+                .insert(question.name.to_owned(), count);
         }
     }
     Ok(instructions)
@@ -117,14 +137,14 @@ fn ratio(figures: &Figures, route: &str, count: f64) -> Option<f64> {
 
 fn table(figures: &Figures) -> String {
     let mut heads = vec!["server".to_owned()];
-    heads.extend(Route::ALL.iter().map(|route| route.name().to_owned()));
+    heads.extend(questions().map(|question| question.name.to_owned()));
     let mut table = Table::new(heads);
     for (server, counts) in &figures.instructions {
         let mut row = vec![server.clone()];
-        for route in Route::ALL {
-            row.push(match counts.get(route.name()) {
+        for Question { name, .. } in questions() {
+            row.push(match counts.get(name) {
                 None => String::new(),
-                Some(count) => match ratio(figures, route.name(), *count) {
+                Some(count) => match ratio(figures, name, *count) {
                     Some(ratio) => format!("{count:.0} ({ratio:.3})"),
                     None => format!("{count:.0}"),
                 },
@@ -138,7 +158,7 @@ fn table(figures: &Figures) -> String {
 fn markdown(figures: &Figures) -> String {
     format!(
         "# Instructions per request\n\nIn user space, for one request on a keep-alive connection; in brackets the ratio to bare hyper \
-         (`{MEASURE}`) on the same route. {}\n({} requests minus {} requests, divided by {}), one thread per server.\n\n{}\n{}, {}.\n",
+         (`{MEASURE}`) on the same route; `pipelined` is `/plaintext`, asked for 16 times in one go. {}\n({} requests minus {} requests, divided by {}), one thread per server.\n\n{}\n{}, {}.\n",
         "Taken by `cargo run --release -p benches --bin instructions`",
         callgrind::MANY,
         callgrind::FEW,
