@@ -61,7 +61,7 @@ pub const ALL: &[Contestant] = &[
         routes: &Route::ALL,
         http2: None,
         framework: false,
-        about: "bare hyper with the very settings that `rwgi-server` gives it: no timer, no gathering (the server has its own)",
+        about: "bare hyper with the settings that `rwgi-server` gives it: no timer, no gathering (the server has its own)",
     },
     Contestant {
         name: "exchange",

@@ -81,7 +81,8 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// A kept-alive connection without a request; beyond it the connection is closed, silently.
     ///
-    /// 60 s. nginx: 75 s; gunicorn: 2 s; Node: 5 s. Behind a balancer set it above the balancer's own idle time.
+    /// 60 s, and up to a second more after a rush of requests. nginx: 75 s; gunicorn: 2 s; Node: 5 s. Behind a balancer set it above the
+    /// balancer's own idle time.
     pub idle_timeout: Duration,
     /// How long the server serves on after it was told to stop, while it says to whoever asks that it is not ready.
     ///

@@ -60,10 +60,13 @@ impl Service<Request<Incoming>> for Gateway {
         let verdict = if request.version() == Version::HTTP_2 {
             let extended = upgrade::is_extended_connect(&request);
             environ::check_http2(&mut request, self.target_bytes, self.head_fields, extended)
+        } else if length == BodyLength::Empty && self.state.is_plain() {
+            self.state.parsed_bare();
+            self.check(None, &request, length)
         } else {
             let mut watch = self.state.head();
-            let verdict = self.check(&mut watch, &request, length);
-            watch.parsed(length);
+            let verdict = self.check(Some(&mut watch), &request, length);
+            self.state.parsed(&mut watch, length);
             verdict
         };
         let mut underway = self.state.begin();
@@ -137,10 +140,11 @@ impl Gateway {
         }
     }
 
+    /// Without the watch where nothing is to be asked of it: there is neither a fragment nor content.
     #[inline]
     fn check(
         &self,
-        watch: &mut HeadWatch,
+        mut watch: Option<&mut HeadWatch>,
         request: &Request<Incoming>,
         length: BodyLength,
     ) -> Result<(), Refusal> {
@@ -148,13 +152,12 @@ impl Gateway {
         if target > self.target_bytes {
             return Err(Refusal::TargetTooLong);
         }
-        let method = request.method().as_str().len();
-        if watch.has_fragment(method, target, request.uri().scheme().is_none()) {
+        if watch.as_mut().is_some_and(|watch| watch.has_fragment()) {
             return Err(Refusal::TargetForm);
         }
         environ::check(request, length)?;
         // hyper has dropped the Content-Length by now, and would close without a word.
-        if length == BodyLength::Unknown && watch.declares_length() {
+        if length == BodyLength::Unknown && watch.is_some_and(HeadWatch::declares_length) {
             return Err(Refusal::CodingAndLength);
         }
         Ok(())

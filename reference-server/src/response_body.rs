@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use rwgi::{Error, ResponseBody};
 
-use crate::connection::state::{ABORTED, LINGER, Underway};
+use crate::connection::state::{ABORTED, LARGE, LINGER, Underway};
 use crate::fault::{self, Label};
 use crate::request_body::Content;
 
@@ -25,13 +25,17 @@ pub(crate) struct OutgoingBody {
     withheld: bool,
     /// On HTTP/2: whether there is more and nobody asks for it, which is how a client that gives no room shows.
     owed: Option<bool>,
-    /// On HTTP/2: what is left of a large piece.
+    /// What is left of a large piece that is given away in parts.
     rest: Option<Box<Bytes>>,
 }
 
-/// What of a piece is given to a stream of HTTP/2 at a time, a frame's worth: hyper takes a piece whole as soon as there is room for an octet
-/// of it, and whether a client takes anything is seen by what is asked for next.
+/// What of a piece is given away at a time to a stream of HTTP/2, a frame's worth: hyper takes a piece whole as soon as there is room for an
+/// octet of it, and whether a client takes anything is seen by what is asked for next. And on HTTP/1.1 to a hyper that copies: what it copies
+/// it keeps room for.
 const MOST_AT_ONCE: usize = 16 * 1024;
+
+/// A piece of this size is worth more when it is not copied than a buffer less in a write.
+const LARGE_PIECE: usize = 4 * 1024;
 
 impl OutgoingBody {
     #[inline]
@@ -61,8 +65,8 @@ impl OutgoingBody {
         }
     }
 
-    /// The next frame of a stream of HTTP/2: of a large piece a part.
-    fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    /// The next frame: of a large piece a part, where it is not taken as it is.
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if let Some(rest) = &mut self.rest {
             let part = rest.split_to(rest.len().min(MOST_AT_ONCE));
             if rest.is_empty() {
@@ -71,38 +75,45 @@ impl OutgoingBody {
             return Poll::Ready(Some(Ok(Frame::data(part))));
         }
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        let is_large =
-            |frame: &Frame<Bytes>| frame.data_ref().is_some_and(|data| data.len() > MOST_AT_ONCE);
-        match frame {
-            Some(Ok(frame)) if is_large(&frame) => {
-                let mut data = frame.into_data().unwrap_or_default();
-                let part = data.split_to(MOST_AT_ONCE);
-                self.rest = Some(Box::new(data));
-                Poll::Ready(Some(Ok(Frame::data(part))))
-            }
-            frame => Poll::Ready(frame),
-        }
+        Poll::Ready(match frame {
+            Some(Ok(frame)) if length(&frame) >= LARGE_PIECE => Some(Ok(self.part(frame))),
+            frame => frame,
+        })
     }
 
-    /// [`poll_frame`](Body::poll_frame) where somebody wants to know what comes of it: an observer, or a connection of HTTP/2.
+    /// A large piece, or the part of it that is given away first.
+    #[cold]
+    fn part(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if self.owed.is_none() {
+            if self.underway.is_vectored() {
+                return frame;
+            }
+            self.underway.set(LARGE);
+        }
+        let mut data = frame.into_data().unwrap_or_default();
+        if data.len() > MOST_AT_ONCE {
+            self.rest = Some(Box::new(data.split_off(MOST_AT_ONCE)));
+        }
+        Frame::data(data)
+    }
+
+    /// [`poll_frame`](Body::poll_frame) where somebody wants to know what comes of it, an observer or a connection of HTTP/2, or a piece is
+    /// given away in parts.
     fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let span = self.underway.observation.as_ref().and_then(|seen| seen.span());
         let _entered = span.as_ref().map(tracing::Span::enter);
-        let frame = if self.owed.is_none() {
-            Pin::new(&mut self.inner).poll_frame(cx)
-        } else {
-            let frame = self.poll_flow(cx);
+        let frame = self.poll_part(cx);
+        if self.owed.is_some() {
             let more = matches!(frame, Poll::Ready(Some(Ok(_))));
             self.owe(more);
             if more {
                 self.underway.give();
             }
-            frame
-        };
+        }
         if let Some(seen) = &mut self.underway.observation
             && let Poll::Ready(Some(Ok(frame))) = &frame
         {
-            seen.sent(frame.data_ref().map_or(0, Bytes::len));
+            seen.sent(length(frame));
         }
         if let Poll::Ready(Some(Err(error))) = &frame {
             self.failed(error);
@@ -137,14 +148,19 @@ impl Body for OutgoingBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        if this.owed.is_some() || this.underway.observation.is_some() {
+        if this.owed.is_some() || this.underway.observation.is_some() || this.rest.is_some() {
             return this.poll_watched(cx);
         }
-        let frame = Pin::new(&mut this.inner).poll_frame(cx);
-        if let Poll::Ready(Some(Err(error))) = &frame {
-            this.failed(error);
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) if length(&frame) >= LARGE_PIECE => {
+                Poll::Ready(Some(Ok(this.part(frame))))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.failed(&error);
+                Poll::Ready(Some(Err(error)))
+            }
+            frame => frame,
         }
-        frame
     }
 
     #[inline]
@@ -183,6 +199,12 @@ impl Drop for OutgoingBody {
             seen.ended();
         }
     }
+}
+
+/// What a frame has of content.
+#[inline]
+fn length(frame: &Frame<Bytes>) -> usize {
+    frame.data_ref().map_or(0, Bytes::len)
 }
 
 /// The hint of a body that has so much more.

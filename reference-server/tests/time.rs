@@ -153,6 +153,25 @@ async fn an_idle_connection_is_closed_without_a_word() {
     }
 }
 
+// Evidence: REQ-HTTP-16
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_busy_is_waited_for_a_second_longer_at_most() {
+    let (dial, _server) = serve_on_pipes(counting(&Count::default()), config()).await;
+    // Whenever it falls silent between two fires of the server's timer.
+    for millis in (0..1_000).step_by(90) {
+        let mut client = dial.connect();
+        let mut last = Instant::now();
+        for round in 0..200 {
+            last = Instant::now();
+            assert_eq!(client.get("/").await.status, 200, "round {round}");
+            sleep(Duration::from_millis(if round == 198 { millis } else { 20 })).await;
+        }
+        assert_eq!(client.ends().await, End::Closed);
+        let idle = last.elapsed();
+        assert!(idle >= 15 * SECOND && idle < 16 * SECOND + SECOND / 10, "{idle:?}");
+    }
+}
+
 // Evidence: REQ-HTTP-41
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_used_outlives_every_timer() {

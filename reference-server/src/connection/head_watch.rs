@@ -4,7 +4,6 @@
 //! Transfer-Encoding, a fragment, the octets that hyper could not parse); the end of content is counted, never searched, for content can
 //! look like a head.
 
-use memchr::memchr;
 use memchr::memmem::Finder;
 use rwgi::BodyLength;
 
@@ -18,12 +17,18 @@ const REMEMBERED: usize = 8 * 1024;
 pub(crate) struct HeadWatch {
     /// Heads that hyper has parsed, and behind them what it has not.
     octets: Vec<u8>,
-    /// How many heads at the beginning are parsed; none of them has content.
+    /// Where the first of the parsed heads begins that was not looked for the end of: looked at once, for a read can hold thousands.
+    start: usize,
+    /// How many heads from there on are parsed; none of them has content.
     parsed: usize,
     /// What is still to come of the content of the last head.
     content: Content,
-    /// Whether there is a `#` among the octets, where somebody has looked.
-    hash: Option<bool>,
+    /// Whether there is a `#` among the octets.
+    hash: bool,
+    /// Whether the octets end with an empty line.
+    whole: bool,
+    /// Whether the last head had content.
+    had_content: bool,
 }
 
 #[derive(Debug)]
@@ -37,7 +42,9 @@ enum Content {
 
 impl HeadWatch {
     pub(crate) fn new() -> Self {
-        Self { octets: Vec::new(), parsed: 0, content: Content::None, hash: None }
+        let (hash, whole, had_content) = (false, false, false);
+        let (octets, content) = (Vec::new(), Content::None);
+        Self { octets, start: 0, parsed: 0, content, hash, whole, had_content }
     }
 
     /// Takes in octets that hyper reads; gives whether a head is among them, or a part of one.
@@ -50,11 +57,11 @@ impl HeadWatch {
         if octets.is_empty() {
             return false;
         }
-        if self.parsed > 0 {
-            self.forget_parsed();
-        }
-        self.hash = None;
+        self.forget_parsed();
         self.octets.extend_from_slice(octets);
+        // All of them at once: a search that can end early is dearer for so few.
+        self.hash = self.octets.iter().fold(false, |hash, octet| hash | (*octet == b'#'));
+        self.whole = self.octets.ends_with(b"\n\r\n") || self.octets.ends_with(b"\n\n");
         octets.iter().any(|octet| !is_line_end(*octet))
     }
 
@@ -62,17 +69,35 @@ impl HeadWatch {
     #[inline]
     pub(crate) fn parsed(&mut self, length: BodyLength) {
         self.parsed += 1;
-        if length != BodyLength::Empty {
+        self.had_content = length != BodyLength::Empty;
+        if self.had_content {
             self.begin_content(length);
         }
+    }
+
+    /// hyper has parsed so many heads more, none with content behind it.
+    #[inline]
+    pub(crate) fn parsed_bare(&mut self, heads: usize) {
+        self.parsed += heads;
+        self.had_content = false;
+    }
+
+    /// Whether the heads that are to come in these octets have no fragment, wherever they begin.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.hash
+    }
+
+    /// Whether the octets end with an empty line: once hyper has parsed a head and waits for the client, nothing of the next has come.
+    #[inline]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Whether something of the next head has come already. To be asked when hyper waits for the client.
     #[inline]
     pub(crate) fn has_begun(&mut self) -> bool {
-        if self.parsed > 0 {
-            self.forget_parsed();
-        }
+        self.forget_parsed();
         self.octets.iter().any(|octet| !is_line_end(*octet))
     }
 
@@ -81,17 +106,22 @@ impl HeadWatch {
         matches!(self.content, Content::None) && !self.has_begun()
     }
 
+    /// [`is_at_rest`](Self::is_at_rest) after a request without content, so that hyper holds nothing of it either.
+    pub(crate) fn is_empty(&mut self) -> bool {
+        !self.had_content && self.is_at_rest()
+    }
+
     /// The octets that hyper has not parsed: what it complains about.
-    pub(crate) fn unparsed(&self) -> &[u8] {
-        let start = self.start_of(self.parsed).unwrap_or(self.octets.len());
-        let octets = &self.octets[start..];
+    pub(crate) fn unparsed(&mut self) -> &[u8] {
+        self.pass_parsed();
+        let octets = &self.octets[self.start..];
         let blank = octets.iter().take_while(|octet| is_line_end(**octet)).count();
         &octets[blank..]
     }
 
     /// Whether the head that hyper is giving away declares a Content-Length: it drops that field where a
     /// Transfer-Encoding stands beside it, so the octets are the only witness.
-    pub(crate) fn declares_length(&self) -> bool {
+    pub(crate) fn declares_length(&mut self) -> bool {
         self.unparsed()
             .split(|octet| *octet == b'\n')
             .take_while(|line| !matches!(*line, b"" | b"\r"))
@@ -100,17 +130,8 @@ impl HeadWatch {
     }
 
     /// Whether the target of the head that hyper is giving away has a fragment: its URI drops that without a word.
-    ///
-    /// `method` and `target` are the lengths that hyper has of them; it adds a path where a target in absolute-form has none, so only
-    /// in `origin_form` does the second say where the target ends.
-    #[inline]
-    pub(crate) fn has_fragment(&mut self, method: usize, target: usize, origin_form: bool) -> bool {
-        let is_space = |at: usize| self.octets.get(at) == Some(&b' ');
-        // The plain case: the first head begins with the method, and the target ends where hyper's ends.
-        if origin_form && self.parsed == 0 && is_space(method) && is_space(method + 1 + target) {
-            return false;
-        }
-        *self.hash.get_or_insert_with(|| memchr(b'#', &self.octets).is_some()) && {
+    pub(crate) fn has_fragment(&mut self) -> bool {
+        self.hash && {
             let line = self.unparsed().split(|octet| *octet == b'\n').next();
             // A method may hold a `#` as well.
             let target = line.and_then(|line| line.split(|octet| *octet == b' ').nth(1));
@@ -121,31 +142,35 @@ impl HeadWatch {
     /// Forgets the heads that were parsed. To be called when hyper asks for more octets.
     #[inline]
     fn forget_parsed(&mut self) {
+        if self.start == 0 && self.parsed == 0 {
+            return;
+        }
         // What hyper has not parsed holds no whole head now, for it would have parsed that first. So where all ends with an empty line,
         // that line ends the last parsed head: the plain case, and nothing is searched.
-        if self.octets.ends_with(b"\n\r\n") || self.octets.ends_with(b"\n\n") {
+        if self.whole {
             self.octets.clear();
         } else {
-            let start = self.start_of(self.parsed).unwrap_or(self.octets.len());
-            self.octets.drain(..start);
+            self.pass_parsed();
+            self.octets.drain(..self.start);
         }
-        self.parsed = 0;
-        self.hash = None;
+        (self.start, self.parsed) = (0, 0);
+        self.whole = false;
     }
 
     #[cold]
     fn begin_content(&mut self, length: BodyLength) {
-        let Some(start) = self.start_of(self.parsed) else {
+        if !self.pass_parsed() {
             self.content = Content::Lost;
             return;
-        };
+        }
         self.content = match length {
             BodyLength::Empty => Content::None,
             BodyLength::Exact(length) => Content::Exact(length),
             BodyLength::Unknown => Content::Chunked(Chunked::new()),
         };
         let mut octets = std::mem::take(&mut self.octets);
-        (self.parsed, self.hash) = (0, None);
+        let start = std::mem::take(&mut self.start);
+        (self.hash, self.whole) = (false, false);
         // hyper holds these octets already, so no wait begins with them.
         self.feed(&octets[start..]);
         if self.octets.is_empty() && octets.capacity() <= REMEMBERED {
@@ -179,13 +204,16 @@ impl HeadWatch {
         &octets[used..]
     }
 
-    /// Where what follows the first `heads` heads begins.
-    fn start_of(&self, heads: usize) -> Option<usize> {
-        let mut start = 0;
-        for _ in 0..heads {
-            start += head_length(&self.octets[start..])?;
+    /// Moves the start behind the heads that were parsed; gives whether all of them are there.
+    fn pass_parsed(&mut self) -> bool {
+        for _ in 0..std::mem::take(&mut self.parsed) {
+            let Some(length) = head_length(&self.octets[self.start..]) else {
+                self.start = self.octets.len();
+                return false;
+            };
+            self.start += length;
         }
-        Some(start)
+        true
     }
 }
 
@@ -297,7 +325,7 @@ mod tests {
             watch.parsed(BodyLength::Unknown);
             watch.feed(&stream[cut..]);
             assert_eq!(watch.unparsed(), b"PUT /next", "cut at {cut}");
-            assert!(!watch.has_fragment(3, 5, true));
+            assert!(!watch.has_fragment());
         }
     }
 
@@ -327,22 +355,36 @@ mod tests {
     }
 
     #[test]
+    fn what_was_passed_once_is_not_looked_at_again() {
+        const HEAD: &[u8] = b"GET /a HTTP/1.1\r\na: #\r\n\r\n";
+        let mut watch = HeadWatch::new();
+        watch.feed(&HEAD.repeat(1000));
+        for passed in 0..1000 {
+            assert!(!watch.has_fragment());
+            assert_eq!((watch.start, watch.parsed), (passed * HEAD.len(), 0));
+            watch.parsed(BodyLength::Empty);
+        }
+        assert!(watch.feed(b"G"));
+        assert_eq!((watch.octets.as_slice(), watch.start), (&b"G"[..], 0));
+    }
+
+    #[test]
     fn a_fragment_is_seen_in_the_target_only() {
         let mut watch = HeadWatch::new();
         watch.feed(b"GET /a HTTP/1.1\r\na: #\r\n\r\nGET /a#b HTTP/1.1\r\n\r\n");
-        assert!(!watch.has_fragment(3, 2, true));
+        assert!(!watch.has_fragment());
         watch.parsed(BodyLength::Empty);
-        assert!(watch.has_fragment(3, 2, true));
+        assert!(watch.has_fragment());
         // Behind an empty line, and where hyper has added a path.
-        for (head, target, origin_form) in [
-            ("GET /#b HTTP/1.1", 1, true),
-            ("\r\nGET /#b HTTP/1.1", 1, true),
-            ("\r\nGET /a# HTTP/1.1", 2, true),
-            ("GET http://a# HTTP/1.1", 9, false),
+        for head in [
+            "GET /#b HTTP/1.1",
+            "\r\nGET /#b HTTP/1.1",
+            "\r\nGET /a# HTTP/1.1",
+            "GET http://a# HTTP/1.1",
         ] {
             let mut watch = HeadWatch::new();
             watch.feed(format!("{head}\r\n\r\n").as_bytes());
-            assert!(watch.has_fragment(3, target, origin_form), "{head}");
+            assert!(!watch.is_plain() && watch.has_fragment(), "{head}");
         }
     }
 }

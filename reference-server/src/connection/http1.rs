@@ -77,13 +77,14 @@ impl<T: Transport> Driven<T> {
     }
 }
 
-/// Drives hyper until the connection ends, one way or another.
+/// Drives hyper until the connection ends, one way or another. `renews` is whether hyper may be made anew.
 pub(super) async fn drive<T: Transport>(
     http: Box<Hyper<T>>,
     wire: &WireHandle<T>,
     shared: &Shared,
     state: &State,
     old: Option<Instant>,
+    renews: bool,
     mut reset: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
     let mut seen = Stage::Run;
@@ -153,10 +154,15 @@ pub(super) async fn drive<T: Transport>(
                 cx.waker().wake_by_ref();
             }
         }
-        let (blocked, sent) = {
+        let (blocked, sent) = if state.is_sent() {
+            (false, 0)
+        } else {
             let mut socket = wire.lock();
             if let Poll::Ready(Err(_)) = socket.poll_send(cx) {
                 return Poll::Ready(End::Departed);
+            }
+            if !socket.is_blocked() {
+                state.note_sent();
             }
             (socket.is_blocked(), socket.sent())
         };
@@ -175,7 +181,10 @@ pub(super) async fn drive<T: Transport>(
         if blocked || state.phase() == Phase::Busy {
             return reset.as_mut().poll(cx).map(|()| End::Departed);
         }
-        let rested = || state.head().has_begun();
+        if state.is_to_be_renewed() && renews {
+            return Poll::Ready(End::Renewed);
+        }
+        let rested = || state.has_begun();
         match ready!(wait.poll(cx, state, &shared.config, sleep.as_mut(), rested)) {
             Silence::Over(phase) => Poll::Ready(End::Silent(phase)),
             Silence::Resting(until) => Poll::Ready(End::Resting(until)),

@@ -69,6 +69,8 @@ enum End {
     Silent(Phase),
     /// The client is idle, and may be until then.
     Resting(Instant),
+    /// The client is idle, and a hyper that copies no large content is to serve what comes.
+    Renewed,
     /// The client reset the connection.
     Departed,
     /// The client went beyond a limit at which nothing more is said to it.
@@ -101,12 +103,18 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
     let _open = shared.observer.connection();
     let Some((protocol, mut octets)) = sniff(&mut transport, &shared).await else { return };
     let old = wait::old(&shared.config);
-    let mut first = Phase::Fresh;
+    let (mut first, mut vectored) = (Phase::Fresh, false);
     loop {
+        let requests = requests(transport, octets, protocol, first, vectored, old, &shared);
+        let paused = Box::pin(requests).await;
+        first = Phase::Idle;
         let until;
-        let requests = requests(transport, octets, protocol, first, old, &shared);
-        (transport, until) = match Box::pin(requests).await {
-            Some(resting) => resting,
+        (transport, until) = match paused {
+            Some((transport, Some(until))) => (transport, until),
+            Some((same, None)) => {
+                (transport, octets, vectored) = (same, Bytes::new(), true);
+                continue;
+            }
             None => return,
         };
         octets = match rest(&mut transport, until, &shared).await {
@@ -117,19 +125,20 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
                 return;
             }
         };
-        first = Phase::Idle;
     }
 }
 
-/// Serves requests until the connection has ended, or its client rests: then the transport is given back, and the time that it may rest.
+/// Serves requests until the connection has ended, or its client is idle: then the transport is given back, and until when the client may
+/// rest, or nothing where hyper is to be made anew. `vectored` is whether hyper passes large pieces on as they are.
 async fn requests<T: Transport>(
     transport: T,
     octets: Bytes,
     protocol: Protocol,
     first: Phase,
+    vectored: bool,
     old: Option<Instant>,
     shared: &Shared,
-) -> Option<(T, Instant)> {
+) -> Option<(T, Option<Instant>)> {
     let server = match protocol {
         Protocol::Http1 => &shared.server,
         Protocol::Http2 => &shared.server_http2,
@@ -140,7 +149,8 @@ async fn requests<T: Transport>(
         tls: transport.tls().cloned(),
         server: Arc::clone(server),
     });
-    let state = Arc::new(State::new(Arc::clone(&shared.stop), Arc::clone(&shared.load)));
+    let state = Arc::new(State::new(Arc::clone(&shared.stop), Arc::clone(&shared.load), vectored));
+    let renews = !vectored && transport.is_write_vectored();
     state.enter(first);
     if old.is_some_and(|old| Instant::now() >= old) {
         state.set(AGED);
@@ -173,7 +183,7 @@ async fn requests<T: Transport>(
                 shared.http1.serve_connection(io, gateway)
             };
             // In boxes, here and below: a future keeps room for what it moves and for each way that it may take.
-            http1::drive(Box::new(http), &handle, shared, &state, old, reset.as_mut()).await
+            http1::drive(Box::new(http), &handle, shared, &state, old, renews, reset.as_mut()).await
         }
         Protocol::Http2 => Box::pin(http2::drive(io, gateway, &handle, shared, &state, old)).await,
     };
@@ -181,8 +191,10 @@ async fn requests<T: Transport>(
         end = handed_over(&handle, shared).await;
     }
     let mut socket = handle.into_inner()?;
-    if let End::Resting(until) = end {
-        return Some((socket.transport, until));
+    match end {
+        End::Resting(until) => return Some((socket.transport, Some(until))),
+        End::Renewed => return Some((socket.transport, None)),
+        _ => {}
     }
     if let End::Upgraded(granted, early) = end {
         let carried = carry(&mut socket, early, *granted, shared, &state, reset.as_mut());
@@ -281,7 +293,8 @@ async fn close<T: Transport>(
         | End::Done(Ok(()))
         | End::Upgraded(..)
         | End::HandedOver
-        | End::Resting(_) => {}
+        | End::Resting(_)
+        | End::Renewed => {}
         End::Done(Err(error)) if error.is_parse() => {
             // hyper knows no 505, takes large numbers for large heads, and says nothing to some heads.
             if !error.is_parse_version_h2() {
@@ -359,7 +372,7 @@ async fn send_rest<T: Transport>(socket: &mut Gathering<T>, config: &Config) -> 
 /// What is wrong with the whole lines of a head whose end did not come. hyper looks at a head that arrives in pieces only once it is
 /// complete, and never finds it complete where the empty line at its end is the one that is malformed.
 fn broken_lines(state: &State, config: &Config) -> Option<Refusal> {
-    let watch = state.head();
+    let mut watch = state.head();
     let octets = watch.unparsed();
     let lines = memchr::memrchr(b'\n', octets).map_or(0, |end| end + 1);
     Some(diagnose(&octets[..lines], false, config)).filter(|refusal| *refusal != Refusal::Syntax)

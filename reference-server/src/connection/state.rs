@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use parking_lot::{Mutex, MutexGuard};
+use rwgi::BodyLength;
 
 use super::head_watch::HeadWatch;
 use crate::observation::Observation;
-use crate::stop::Stop;
+use crate::stop::{Stage, Stop};
 use crate::upgrade::Granted;
 
 /// What the connection is doing.
@@ -49,6 +50,17 @@ pub(crate) struct State {
     /// Streams of HTTP/2 that ended before they were answered.
     resets: AtomicU32,
     head: Mutex<HeadWatch>,
+    /// Heads without content that hyper has parsed and the watch has not heard of.
+    parsed: AtomicU32,
+    /// What the watch said of the octets that hyper read last: [`HeadWatch::is_plain`], [`HeadWatch::is_whole`].
+    plain: AtomicBool,
+    whole: AtomicBool,
+    /// All that hyper has written is in the wire.
+    flushed: AtomicBool,
+    /// And all that is in the wire is sent.
+    sent: AtomicBool,
+    /// hyper passes large pieces on as they are, and copies none.
+    vectored: bool,
     stop: Arc<Stop>,
     /// What was granted on HTTP/1.1, until hyper has let go.
     granted: Mutex<Option<Granted>>,
@@ -77,9 +89,11 @@ pub(crate) const HAND_OVER: u8 = 8;
 pub(crate) const HANDED_OVER: u8 = 16;
 /// The connection has been open for long enough: its next response says that it closes.
 pub(crate) const AGED: u8 = 32;
+/// A large piece was sent by a hyper that copies.
+pub(crate) const LARGE: u8 = 64;
 
 impl State {
-    pub(crate) fn new(stop: Arc<Stop>, load: Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(stop: Arc<Stop>, load: Arc<AtomicUsize>, vectored: bool) -> Self {
         Self {
             phase: AtomicU8::new(0),
             flags: AtomicU8::new(0),
@@ -91,6 +105,12 @@ impl State {
             round: AtomicU32::new(0),
             resets: AtomicU32::new(0),
             head: Mutex::new(HeadWatch::new()),
+            parsed: AtomicU32::new(0),
+            plain: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
+            flushed: AtomicBool::new(false),
+            sent: AtomicBool::new(false),
+            vectored,
             stop,
             granted: Mutex::new(None),
             session: Mutex::default(),
@@ -225,9 +245,98 @@ impl State {
         underway.state.begin()
     }
 
-    #[inline]
+    /// The watch, which knows of all heads that hyper has parsed so far.
     pub(crate) fn head(&self) -> MutexGuard<'_, HeadWatch> {
-        self.head.lock()
+        let mut head = self.head.lock();
+        let parsed = self.parsed.load(Relaxed);
+        if parsed > 0 {
+            self.parsed.store(0, Relaxed);
+            head.parsed_bare(parsed as usize);
+        }
+        head
+    }
+
+    /// [`HeadWatch::feed`].
+    #[inline]
+    pub(crate) fn feed(&self, octets: &[u8]) -> bool {
+        let mut head = self.head();
+        let of_a_head = head.feed(octets);
+        self.look_at(&head);
+        of_a_head
+    }
+
+    /// [`HeadWatch::parsed`].
+    pub(crate) fn parsed(&self, head: &mut HeadWatch, length: BodyLength) {
+        head.parsed(length);
+        self.look_at(head);
+    }
+
+    #[inline]
+    fn look_at(&self, head: &HeadWatch) {
+        self.plain.store(head.is_plain(), Relaxed);
+        self.whole.store(head.is_whole(), Relaxed);
+    }
+
+    /// Whether the head that hyper is giving away has no fragment; where not, the watch has to be asked.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain.load(Relaxed)
+    }
+
+    /// hyper has parsed one more head, without content behind it: the watch hears of it when somebody needs it to.
+    #[inline]
+    pub(crate) fn parsed_bare(&self) {
+        self.parsed.store(self.parsed.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// [`HeadWatch::has_begun`].
+    #[inline]
+    pub(crate) fn has_begun(&self) -> bool {
+        let known = self.parsed.load(Relaxed) > 0 && self.whole.load(Relaxed);
+        !known && self.head().has_begun()
+    }
+
+    /// hyper writes, and may not have written all.
+    #[inline]
+    pub(crate) fn note_written(&self) {
+        self.flushed.store(false, Relaxed);
+        self.sent.store(false, Relaxed);
+    }
+
+    /// hyper has written all.
+    #[inline]
+    pub(crate) fn note_flushed(&self) {
+        self.flushed.store(true, Relaxed);
+    }
+
+    /// All that hyper has written so far is sent.
+    #[inline]
+    pub(crate) fn note_sent(&self) {
+        self.sent.store(true, Relaxed);
+    }
+
+    /// Whether all that hyper has written so far is sent.
+    #[inline]
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent.load(Relaxed)
+    }
+
+    /// Whether hyper passes large pieces on as they are.
+    #[inline]
+    pub(crate) fn is_vectored(&self) -> bool {
+        self.vectored
+    }
+
+    /// Whether hyper copies what it should not, and can be made anew that does not: it has served a request without content whose response was
+    /// large, and holds nothing.
+    #[inline]
+    pub(crate) fn is_to_be_renewed(&self) -> bool {
+        self.flags.load(Relaxed) == LARGE
+            && self.phase() == Phase::Idle
+            && self.flushed.load(Relaxed)
+            && self.is_sent()
+            && self.stop.stage() == Stage::Run
+            && self.head().is_empty()
     }
 }
 

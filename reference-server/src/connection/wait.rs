@@ -1,6 +1,7 @@
 //! How long a connection may keep the server waiting.
 //!
-//! Rules of this room: one timer a connection; it is armed again when it fires or when a deadline comes closer, not with each request.
+//! Rules of this room: one timer a connection; it is armed again when it fires or when a deadline comes closer, not with each request; nobody
+//! is cut off early.
 
 use std::hash::{BuildHasher, Hasher};
 use std::pin::Pin;
@@ -16,9 +17,22 @@ use crate::config::Config;
 /// made anew, and that the timer costs nothing beside what such a client asks for.
 const REST_AFTER: Duration = Duration::from_secs(1);
 
+/// So many requests from one fire of the timer to the next make a connection busy: its clock is then read when the timer fires, and not with
+/// each request. Whoever falls silent in between is waited for longer, by [`REST_AFTER`] at most.
+const BUSY: u32 = 16;
+/// Where a client may be idle for less, that would be too much.
+const LONG_IDLE: Duration = Duration::from_secs(8);
+
 /// How long the connection has waited for its client.
 pub(super) struct Wait {
     deadline: Instant,
+    /// The client has been idle since some moment that nobody has looked up.
+    lately: bool,
+    /// The connection is busy, and the timer fires soon enough to take the time then.
+    fires_soon: bool,
+    /// The requests that the timer has counted.
+    counted: u32,
+    busy: bool,
     phase: Phase,
     served: u32,
     armed: bool,
@@ -52,7 +66,21 @@ impl Wait {
         let (phase, served) = (state.phase(), state.served());
         let deadline = Instant::now() + patience(phase, config, rests);
         let (armed, restless, stalled) = (false, false, None);
-        Self { deadline, phase, served, armed, rests, restless, old, stalled }
+        let (lately, fires_soon, busy, counted) = (false, false, false, served);
+        Self {
+            deadline,
+            lately,
+            fires_soon,
+            counted,
+            busy,
+            phase,
+            served,
+            armed,
+            rests,
+            restless,
+            old,
+            stalled,
+        }
     }
 
     /// The client does not read what it asked for: that is no silence, and the next one begins when it has read.
@@ -71,18 +99,27 @@ impl Wait {
         sleep: Pin<&mut Sleep>,
         rested: impl FnOnce() -> bool,
     ) -> Poll<Silence> {
-        let now = Instant::now();
         let (mut phase, served) = (state.phase(), state.served());
-        if (phase, served) != (self.phase, self.served) {
+        let changed = (phase, served) != (self.phase, self.served);
+        if changed {
             if phase == Phase::Idle && rested() {
                 phase = Phase::Head;
                 state.enter(phase);
             }
+            (self.phase, self.served, self.restless) = (phase, served, false);
+            self.lately = phase == Phase::Idle;
+        }
+        let grows_old = || self.old.is_some_and(|old| old <= sleep.deadline());
+        if self.lately && self.fires_soon && !sleep.is_elapsed() && !grows_old() {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        if changed || self.lately {
             if self.old.is_some_and(|old| now >= old) {
                 state.set(AGED);
             }
-            (self.phase, self.served, self.restless) = (phase, served, false);
             self.deadline = now + patience(phase, config, self.rests);
+            self.lately = false;
         } else if now >= self.deadline {
             let until = self.deadline + self.rest(config);
             if until <= now {
@@ -93,7 +130,12 @@ impl Wait {
             }
             (self.deadline, self.restless) = (until, true);
         }
-        self.arm(cx, self.deadline, sleep);
+        if self.arm(cx, self.deadline, sleep) {
+            self.busy = served.wrapping_sub(self.counted) >= BUSY;
+            self.counted = served;
+        }
+        self.fires_soon =
+            self.busy && phase == Phase::Idle && self.rests && config.idle_timeout >= LONG_IDLE;
         Poll::Pending
     }
 
@@ -147,12 +189,14 @@ impl Wait {
         self.old.is_some_and(|old| Instant::now() >= old)
     }
 
+    /// Sees to it that the timer fires by the deadline; gives whether it was set anew.
     #[inline]
-    fn arm(&mut self, cx: &mut Context<'_>, deadline: Instant, mut sleep: Pin<&mut Sleep>) {
+    fn arm(&mut self, cx: &mut Context<'_>, deadline: Instant, mut sleep: Pin<&mut Sleep>) -> bool {
         // An earlier deadline is left to fire and to find out that there is time: cheaper than a change with each request.
-        if sleep.is_elapsed() || sleep.deadline() > deadline {
+        let anew = sleep.is_elapsed() || sleep.deadline() > deadline;
+        if anew {
             sleep.as_mut().reset(deadline);
-            self.armed = false;
+            (self.armed, self.fires_soon) = (false, false);
         }
         if !self.armed {
             self.armed = true;
@@ -160,6 +204,7 @@ impl Wait {
                 cx.waker().wake_by_ref();
             }
         }
+        anew
     }
 }
 

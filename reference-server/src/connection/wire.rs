@@ -4,6 +4,9 @@
 //! nothing more to say in this turn, and then leaves in one write; hyper never shuts the transport down, for its last words may have to be
 //! put better.
 //!
+//! Asked whether it takes several buffers in one write, it says no until something large was sent: hyper then makes one buffer of a head and
+//! its content, which for small content is cheaper than a queue of both, and copies what is large. Only a new hyper asks again.
+//!
 //! Gathering is what hyper's own `pipeline_flush` does, which however buffers a streamed response without bound and strands the last
 //! responses of a connection that ends in a malformed head (hyper 1.12).
 
@@ -224,7 +227,7 @@ impl<T> Wire<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<T> {
     #[inline]
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -241,7 +244,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
             return Poll::Ready(Ok(()));
         }
         if this.octets.is_empty() {
-            ready!(Pin::new(&mut socket.transport).poll_read(cx, buf))?;
+            let read = Pin::new(&mut socket.transport).poll_read(cx, buf);
+            if read.is_pending() && this.protocol == Protocol::Http1 && !this.state.is_sent() {
+                // hyper has answered all that came, and the socket is locked: the turn need not lock it again to send. What fails
+                // here fails there.
+                if matches!(socket.poll_send(cx), Poll::Ready(Ok(()))) && !socket.is_blocked() {
+                    this.state.note_sent();
+                }
+            }
+            ready!(read)?;
         } else {
             let length = this.octets.len().min(buf.remaining());
             buf.put_slice(&this.octets.split_to(length));
@@ -255,7 +266,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         if octets.is_empty() || !watched {
             return Poll::Ready(Ok(()));
         }
-        let of_a_head = self.state.head().feed(octets);
+        let of_a_head = self.state.feed(octets);
         match self.state.phase() {
             Phase::Busy | Phase::Head => {}
             Phase::Fresh | Phase::Idle if of_a_head => self.state.enter(Phase::Head),
@@ -279,6 +290,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             ready!(socket.poll_send(cx))?;
             return Pin::new(&mut socket.transport).poll_write(cx, data);
         }
+        self.state.note_written();
         if data.len() >= LARGE_WRITE || socket.waiting() >= MOST_GATHERED {
             ready!(socket.poll_send(cx))?;
         }
@@ -304,6 +316,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             ready!(socket.poll_send(cx))?;
             return Pin::new(&mut socket.transport).poll_write_vectored(cx, data);
         }
+        self.state.note_written();
         if length >= LARGE_WRITE || socket.waiting() >= MOST_GATHERED {
             ready!(socket.poll_send(cx))?;
         }
@@ -319,7 +332,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.lock().transport.is_write_vectored()
+        let asked = self.protocol == Protocol::Http2 || self.state.is_vectored();
+        asked && self.lock().transport.is_write_vectored()
     }
 
     /// The connection sends what was gathered as soon as hyper's turn is over.
@@ -328,6 +342,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         if self.state.has(HANDED_OVER) {
             return self.lock().poll_send(cx);
         }
+        self.state.note_flushed();
         Poll::Ready(Ok(()))
     }
 
