@@ -106,6 +106,12 @@ fn import_error(py: Python<'_>, module: &str, raised: &PyErr) -> LoadError {
         .flatten();
     let message = match missing {
         Some(missing) if module == missing || module.starts_with(&format!("{missing}.")) => {
+            if let Some(name) = module.strip_suffix(".py") {
+                let name = name.replace('/', ".");
+                let message =
+                    format!("{module:?} is a file: name the module as Python does, {name}");
+                return LoadError::raised(py, message, raised);
+            }
             let here =
                 std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
             format!(

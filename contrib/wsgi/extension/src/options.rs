@@ -89,6 +89,12 @@ impl Server {
         self.config.admin.clone()
     }
 
+    /// The mode of the files of Unix sockets.
+    #[getter]
+    fn unix_mode(&self) -> u32 {
+        self.config.unix_mode.0
+    }
+
     /// The kernel's queue of connections that wait to be accepted.
     #[getter]
     fn backlog(&self) -> u32 {
@@ -118,14 +124,14 @@ fn mount(text: &str) -> Result<(String, String), String> {
 }
 
 fn line() -> clap::Command {
-    let run = clap::Command::new("run")
+    let run = Options::augment_args(rwgi_server::with_options(clap::Command::new("run")))
         .about("Serves a WSGI or ASGI application: `rwgi run myproject.wsgi:application`");
     clap::Command::new("rwgi")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Serves Python web applications on RWGI's server")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Options::augment_args(rwgi_server::with_options(run)))
+        .subcommand(run)
 }
 
 /// The options in the arguments after the program's name.

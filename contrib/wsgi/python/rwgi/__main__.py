@@ -18,6 +18,9 @@ def main(arguments=None):
 
     options = _rwgi.parse(arguments)
     directory = os.path.abspath(options.app_dir)
+    if not os.path.isdir(directory):
+        print("rwgi: --app-dir %s: there is no such directory" % options.app_dir, file=sys.stderr)
+        sys.exit(1)
     if directory not in sys.path:
         sys.path.insert(0, directory)
     if options.processes > 1 or options.max_requests or options.reload:

@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -57,21 +58,43 @@ def serve(options):
 def supervise(options, arguments):
     """Binds, starts children, and replaces those that end; gives the exit code."""
     try:
-        sockets = [_bind(address, options.server.backlog) for address in options.server.bind]
-        admin = _bind(options.server.admin, 16) if options.server.admin else None
+        server = options.server
+        sockets = [_bind(address, server.backlog, server.unix_mode) for address in server.bind]
+        admin = _bind(server.admin, 16, server.unix_mode) if server.admin else None
     except OSError as error:
         print("rwgi: %s" % error, file=sys.stderr)
         return 1
-    return _Parent(sockets, admin, options, arguments).run()
+    files = _files([*sockets, *([admin] if admin else [])])
+    code = _Parent(sockets, admin, options, arguments).run()
+    for path, inode in files:
+        _remove(path, inode)
+    return code
 
 
-def _bind(address, backlog):
+def _bind(address, backlog, mode):
     try:
-        bound = _unix(address[5:]) if address.startswith("unix:") else _tcp(address)
+        bound = _unix(address[5:], mode) if address.startswith("unix:") else _tcp(address)
         bound.listen(backlog)
     except OSError as error:
         raise OSError("cannot listen on %s: %s" % (address, error)) from None
     return bound
+
+
+def _files(sockets):
+    """The files of Unix sockets, as they are now."""
+    names = [bound.getsockname() for bound in sockets if bound.family == socket.AF_UNIX]
+    paths = [name for name in names if isinstance(name, str) and name]
+    return [(path, os.lstat(path).st_ino) for path in paths]
+
+
+def _remove(path, inode):
+    """Removes the file of a socket, unless another server has put its own there since."""
+    try:
+        if os.lstat(path).st_ino == inode:
+            os.unlink(path)
+    except OSError:
+        # Left behind, the next start removes it.
+        pass
 
 
 def _tcp(address):
@@ -88,12 +111,17 @@ def _tcp(address):
     return bound
 
 
-def _unix(path):
+def _unix(path, mode):
+    if path in ("", "@"):
+        raise OSError("there is no path: write it as unix:/run/example.sock or unix:@name")
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if path.startswith("@"):
         bound.bind("\0" + path[1:])
         return bound
-    if os.path.exists(path):
+    if os.path.lexists(path):
+        # To connect to a file of another kind is refused as it is by a socket that nobody serves.
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError("a file that is no socket: remove it or choose another path")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
             try:
                 other.connect(path)
@@ -101,6 +129,8 @@ def _unix(path):
                 # Whoever made it has ended.
                 os.unlink(path)
     bound.bind(path)
+    # Before it listens, so that nobody can connect in between.
+    os.chmod(path, mode)
     return bound
 
 

@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -162,6 +163,17 @@ class WhatItSays(unittest.TestCase):
     def test_a_name_that_is_none(self):
         self.one_line(":application", "write it as module:attribute", False)
 
+    def test_a_file_in_place_of_a_module(self):
+        self.one_line("views.py:application", '"views.py" is a file: name the module as Python does, views', True)
+
+    def test_a_directory_that_is_not_there(self):
+        code, lines = refused("run", "views:application", "--app-dir", "nowhere")
+        self.assertEqual((code, lines), (1, ["rwgi: --app-dir nowhere: there is no such directory"]))
+
+    def test_the_help_says_what_run_does(self):
+        done = subprocess.run([RWGI, "--help"], capture_output=True, text=True, timeout=60)
+        self.assertRegex(done.stdout, r"run +Serves a WSGI or ASGI application")
+
     def test_an_option_that_is_none(self):
         code, lines = refused("run", "views:application", "--thraeds", "4")
         self.assertEqual(code, 2)
@@ -263,6 +275,22 @@ class Faults(unittest.TestCase):
 
 
 class Processes(unittest.TestCase):
+    def test_the_file_of_a_socket_has_its_mode_and_goes_and_no_other_file_does(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path, mine = (os.path.join(directory, name) for name in ("socket", "mine"))
+            with open(mine, "w") as file:
+                file.write("mine")
+            code, lines = refused("run", "views:application", "--processes", "2", "--bind", "unix:" + mine)
+            self.assertEqual(code, 1)
+            self.assertIn("a file that is no socket", lines[0])
+            with open(mine) as file:
+                self.assertEqual(file.read(), "mine")
+            with Running("--processes", "2", "--bind", "unix:" + path, "--unix-mode", "600") as server:
+                self.assertEqual(stat.S_IMODE(os.lstat(path).st_mode), 0o600)
+                server.process.terminate()
+                self.assertEqual(server.process.wait(30), 0)
+            self.assertFalse(os.path.lexists(path))
+
     def test_a_process_that_dies_is_replaced(self):
         with Running("--processes", "2", "--threads", "2") as server:
             pids = {server.get("/")[1] for _ in range(50)}
