@@ -2,7 +2,8 @@
 //!
 //! Every request of every scenario is run to its end, and then again for each of its polls, dropped there: that is what a
 //! client's departure looks like from inside. The lint stands in between all the time. After each run nothing may be left: no
-//! environ, no input, no callback that was not run.
+//! environ, no input, no callback that was not run. A response that comes to no end is run once more and told that the server stops: it has to
+//! end then.
 //!
 //! ```
 //! use http::StatusCode;

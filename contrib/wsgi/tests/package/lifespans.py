@@ -42,8 +42,9 @@ async def slow_end(scope, receive, send):
         await send({"type": "lifespan.shutdown.complete"})
         return
     await answer(send, b"going on")
-    print("a task waits", flush=True)
     with open(scope["query_string"].decode(), "rb") as pipe:
+        # Open first: once its other end is closed nobody could open it any more.
+        print("a task waits", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, pipe.read)
     scope["state"]["tasks"].append("a task that ended")
 
@@ -55,8 +56,8 @@ async def watches(scope, receive, send):
         pass
     departure = asyncio.ensure_future(receive())
     loop = asyncio.get_running_loop()
-    print("it watches", flush=True)
     with open(scope["query_string"].decode(), "rb") as pipe:
+        print("it watches", flush=True)
         await loop.run_in_executor(None, pipe.read)
     await answer(send, b"gone" if departure.done() else b"there")
     departure.cancel()
