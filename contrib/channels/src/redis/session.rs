@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ::redis::AsyncConnectionConfig;
-use ::redis::aio::{MultiplexedConnection, PubSubStream};
+use ::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, oneshot};
@@ -59,7 +59,7 @@ async fn session(
     attached: &mut bool,
 ) -> Result<()> {
     let here = &shared.shards[shard];
-    let (mut connection, messages, last) = within(shared, attach(shared, shard)).await?;
+    let (mut connection, (ear, messages), last) = within(shared, attach(shared, shard)).await?;
     tell_all(shared, shard, &mut connection).await?;
     if again {
         shared.local.miss_everywhere(Gap { reason: Missed::Disconnected, count: None });
@@ -70,7 +70,7 @@ async fn session(
     let (outgoing, answers) = mpsc::unbounded_channel();
     tokio::select! {
         () = listen(shared, messages, last, &outgoing) => Ok(()),
-        error = renew(shared, shard, connection.clone()) => Err(error),
+        error = renew(shared, shard, connection.clone(), ear) => Err(error),
         error = tell(shared, shard, connection.clone()) => Err(error),
         error = speak(connection, answers) => Err(error),
     }
@@ -87,7 +87,7 @@ async fn within<T>(shared: &Shared, call: impl Future<Output = Result<T>>) -> Re
 async fn attach(
     shared: &Shared,
     shard: usize,
-) -> Result<(MultiplexedConnection, PubSubStream, u64)> {
+) -> Result<(MultiplexedConnection, (PubSubSink, PubSubStream), u64)> {
     let client = shared.shards[shard].server.client().await?;
     let mut listener = client.get_async_pubsub().await.map_err(unavailable)?;
     let topics = [shared.inbox(&shared.process), shared.wake_topic(), shared.flush_topic()];
@@ -103,7 +103,7 @@ async fn attach(
         .query_async(&mut connection)
         .await
         .map_err(unavailable)?;
-    Ok((connection, listener.into_on_message(), last.unwrap_or(0)))
+    Ok((connection, listener.split(), last.unwrap_or(0)))
 }
 
 /// Says that this process lives; gives whether it still counted as living before.
@@ -127,8 +127,15 @@ async fn sign_of_life(shared: &Shared, connection: &mut MultiplexedConnection) -
     Ok(before.is_some())
 }
 
-/// Says every third of a lease that this process lives, and whenever a call gave reason to doubt that the connection does.
-async fn renew(shared: &Shared, shard: usize, mut connection: MultiplexedConnection) -> Error {
+/// Says every third of a lease that this process lives, and whenever a call gave reason to doubt that the connection does; and sees whether the
+/// other connection, on which it listens, is answered still: who hears nothing on it cannot tell silence from a loss.
+async fn renew(
+    shared: &Shared,
+    shard: usize,
+    mut connection: MultiplexedConnection,
+    mut ear: PubSubSink,
+) -> Error {
+    let inbox = shared.inbox(&shared.process);
     loop {
         let doubted = shared.shards[shard].doubted.notified();
         let _ = tokio::time::timeout(shared.lease / 3, doubted).await;
@@ -139,6 +146,11 @@ async fn renew(shared: &Shared, shard: usize, mut connection: MultiplexedConnect
                 return Error::Unavailable("the lease of this process had run out".to_owned());
             }
             Err(error) => return error,
+        }
+        // It listens there already, and is told so again.
+        let heard = async { ear.subscribe(&inbox).await.map_err(unavailable) };
+        if let Err(error) = within(shared, heard).await {
+            return error;
         }
     }
 }

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rwgi_channels::{ChannelLayer, Error, Gap, Missed, Received, Redis, RedisConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::watch;
 
 use crate::processes::admin;
 use crate::redis_server::{RedisServer, connected, recovered, within};
@@ -130,6 +133,71 @@ async fn a_redis_that_is_frozen_holds_up_nobody() {
     within("the calls to end", calls).await;
     signal("-CONT").await;
     scene.hears_load().await;
+}
+
+/// Passes connections on to a Redis, and falls silent on those that listen once it is told to, without closing them: as a middlebox does that
+/// has forgotten them. Those that begin later are passed on.
+async fn middlebox(server: &RedisServer, silent: watch::Receiver<bool>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, socket) = (listener.local_addr().unwrap().port(), server.socket());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (mut from, mut to) = client.into_split();
+            let redis = UnixStream::connect(&socket).await.unwrap();
+            let (mut answers, mut questions) = redis.into_split();
+            let (listens, ears) = watch::channel(false);
+            let spared = *silent.borrow();
+            let (ears_told, mouth_told) = (silent.clone(), silent.clone());
+            tokio::spawn(async move {
+                let mut octets = vec![0; 4096];
+                while let Ok(length @ 1..) = from.read(&mut octets).await {
+                    if octets[..length].windows(9).any(|part| part == b"SUBSCRIBE") {
+                        listens.send_replace(true);
+                    }
+                    let deaf = *listens.borrow() && !spared && *ears_told.borrow();
+                    if !deaf && questions.write_all(&octets[..length]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            tokio::spawn(async move {
+                let mut octets = vec![0; 4096];
+                while let Ok(length @ 1..) = answers.read(&mut octets).await {
+                    let dumb = *ears.borrow() && !spared && *mouth_told.borrow();
+                    if !dumb && to.write_all(&octets[..length]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    format!("redis://127.0.0.1:{port}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_on_which_nothing_comes_any_more_is_given_up() {
+    let Some(server) = RedisServer::start().await else { return };
+    let (silence, silent) = watch::channel(false);
+    let lease = Duration::from_secs(3);
+    let url = middlebox(&server, silent).await;
+    let receiver = connected(RedisConfig { lease, ..RedisConfig::new(url) }).await;
+    let sender = connected(RedisConfig::new(server.url())).await;
+    let channel = receiver.new_channel("test").await.unwrap();
+    within("to join", async { while receiver.group_add("room", &channel).await.is_err() {} }).await;
+    silence.send_replace(true);
+    // It hears of it by itself, although nobody says anything and its other connection is as good as ever.
+    let next = within("the gap", receiver.receive(&channel)).await.unwrap();
+    assert!(matches!(next, Received::Gap(Gap { reason: Missed::Disconnected, .. })), "{next:?}");
+    let hears = async {
+        loop {
+            let _ = sender.group_send("room", Bytes::from("again")).await;
+            let next = tokio::time::timeout(Duration::from_secs(1), receiver.receive(&channel));
+            if let Ok(Ok(Received::Message(_))) = next.await {
+                return;
+            }
+        }
+    };
+    within("a message", hears).await;
 }
 
 #[tokio::test]
