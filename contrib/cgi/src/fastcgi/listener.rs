@@ -109,10 +109,16 @@ impl From<UnixListener> for Listener {
 /// A socket of a process that ended without removing it.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let socket = path.symlink_metadata().is_ok_and(|file| file.file_type().is_socket());
-    if socket && BlockingUnixStream::connect(path).is_err() {
-        std::fs::remove_file(path)?;
+    if !socket {
+        return Ok(());
     }
-    Ok(())
+    match BlockingUnixStream::connect(path) {
+        // Any other failure says that somebody may be there: one who is not to be spoken to, or speaks in datagrams.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A listening socket on standard input, not yet known to a runtime.
@@ -181,5 +187,29 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_socket_that_nobody_serves_is_replaced() {
+        let folder = std::env::temp_dir().join(format!("rwgi-cgi-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = |name: &str| folder.join(name);
+        let bind = |name: &str| Listener::bind(&format!("unix:{}", path(name).display()));
+        drop(UnixListener::bind(path("stale")).unwrap());
+        let _served = UnixListener::bind(path("served")).unwrap();
+        let _datagrams = UnixDatagram::bind(path("datagrams")).unwrap();
+        std::fs::write(path("file"), "mine").unwrap();
+        let replaced = ["stale", "served", "datagrams", "file"].map(|name| bind(name).is_ok());
+        let left = ["served", "datagrams", "file"].map(|name| path(name).exists());
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(replaced, [true, false, false, false]);
+        assert_eq!(left, [true; 3]);
     }
 }
