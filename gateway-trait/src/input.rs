@@ -4,7 +4,7 @@
 //! defined (a clean end, or an error, once and for ever after); every call that collects has a limit.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -137,8 +137,9 @@ impl Input {
     /// # Errors
     /// The content was cut short or malformed or came too slowly (the client's fault, REQ-INPUT-04), or is larger than the limit
     /// (413, REQ-INPUT-12). Every later call gives the same error (REQ-INPUT-05).
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        poll_fn(|cx| self.poll_chunk(cx)).await
+    #[inline]
+    pub fn chunk(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + use<'_> {
+        poll_fn(|cx| self.poll_chunk(cx))
     }
 
     /// [`chunk`](Self::chunk) for hand-written futures; pending, it has taken nothing.

@@ -4,9 +4,9 @@
 //! length is enforced before a byte moves; a writer that is dropped unfinished never looks finished to the client.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -38,15 +38,34 @@ use crate::{Error, Finished, ResponseHead, Result};
 pub struct BodyWriter {
     /// Taken out by `finish`, so that `drop` knows.
     slot: Option<Arc<Slot>>,
+    /// The waker that the slot keeps of this writer, where a look at it tells all that a write has to know.
+    waits: Waits,
 }
+
+/// Which waker it is, as [`Waker::will_wake`] has it, without a copy of it: as long as the slot keeps it, no other has the same addresses.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Waits {
+    data: usize,
+    vtable: usize,
+}
+
+impl Waits {
+    #[inline]
+    fn of(waker: &Waker) -> Self {
+        Self { data: waker.data().addr(), vtable: std::ptr::from_ref(waker.vtable()).addr() }
+    }
+}
+
+const HELD: &str = "only `finish` takes the slot, and it consumes the writer";
 
 impl BodyWriter {
     pub(crate) fn new(slot: Arc<Slot>) -> Self {
-        Self { slot: Some(slot) }
+        Self { slot: Some(slot), waits: Waits::default() }
     }
 
+    #[inline]
     fn slot(&self) -> &Arc<Slot> {
-        self.slot.as_ref().expect("only `finish` takes the slot, and it consumes the writer")
+        self.slot.as_ref().expect(HELD)
     }
 
     /// Replaces the head that was given, all its fields with it (REQ-RESP-11), as WSGI's `exc_info` does.
@@ -106,27 +125,44 @@ impl BodyWriter {
     /// # Errors
     /// The piece would exceed the declared length (nothing of it is sent, REQ-BODY-09), or the exchange is over because the
     /// client left.
-    pub async fn write(&mut self, data: impl Into<Bytes>) -> Result<()> {
+    #[inline]
+    pub fn write<D: Into<Bytes>>(
+        &mut self,
+        data: D,
+    ) -> impl Future<Output = Result<()>> + use<'_, D> {
         let mut data = data.into();
-        poll_fn(|cx| self.poll_write(cx, &mut data)).await
+        poll_fn(move |cx| self.poll_write(cx, &mut data))
     }
 
     /// [`write`](Self::write) for hand-written futures; takes `data`, leaving it empty, when it is ready.
     ///
     /// # Errors
     /// As [`write`](Self::write).
+    #[inline]
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<()>> {
-        let slot = self.slot();
+        // As an application nearly always finds it that writes one piece after the other.
+        if self.slot().is_full() && self.waits == Waits::of(cx.waker()) && !data.is_empty() {
+            return Poll::Pending;
+        }
+        self.poll_hold(cx, data)
+    }
+
+    fn poll_hold(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<()>> {
+        let Self { slot, waits } = self;
+        let slot = slot.as_ref().expect(HELD);
         let mut state = slot.lock();
         if data.is_empty() {
             return Poll::Ready(state.check_open());
         }
         // A surplus is refused before it waits: behind the last declared byte it would wait for ever.
         state.check_fits(data.len())?;
-        ready!(state.poll_room(slot, cx))?;
-        state.written += data.len() as u64;
-        state.chunk = std::mem::take(data);
-        state.step(Event::Write);
+        if state.poll_room(slot, cx)?.is_pending() {
+            // What is written of a declared length is looked at each time.
+            let kept = state.writer_waker().filter(|_| state.declared.is_none());
+            *waits = kept.map(Waits::of).unwrap_or_default();
+            return Poll::Pending;
+        }
+        state.hold(slot, std::mem::take(data));
         let parked = state.parked_body(slot);
         drop(state);
         if let Some(waker) = parked {
@@ -151,7 +187,8 @@ impl BodyWriter {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let slot = self.slot();
+        let Self { slot, waits } = self;
+        let slot = slot.as_ref().expect(HELD);
         let mut state = slot.lock();
         // What completes the message waits for the application's return: the last declared byte, or the head that declares none.
         if state.holds_last() && !state.bodyless && !state.closed {
@@ -161,6 +198,10 @@ impl BodyWriter {
         state.step(Event::Write);
         let parked = if first { state.parked_body(slot) } else { None };
         let flushed = state.poll_room(slot, cx);
+        if flushed.is_pending() {
+            // The next piece looks for itself.
+            *waits = Waits::default();
+        }
         drop(state);
         if let Some(waker) = parked {
             waker.wake();

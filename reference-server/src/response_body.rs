@@ -97,6 +97,21 @@ impl OutgoingBody {
         Frame::data(data)
     }
 
+    /// [`poll_frame`](Body::poll_frame) where nobody is told. By itself, so that the frame is made where it is given.
+    #[inline]
+    fn poll_plain(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let mut frame = Pin::new(&mut self.inner).poll_frame(cx);
+        match &mut frame {
+            Poll::Ready(Some(Ok(frame))) if length(frame) >= LARGE_PIECE => {
+                let large = std::mem::replace(frame, Frame::data(Bytes::new()));
+                *frame = self.part(large);
+            }
+            Poll::Ready(Some(Err(error))) => self.failed(error),
+            _ => {}
+        }
+        frame
+    }
+
     /// [`poll_frame`](Body::poll_frame) where somebody wants to know what comes of it, an observer or a connection of HTTP/2, or a piece is
     /// given away in parts.
     fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
@@ -151,16 +166,7 @@ impl Body for OutgoingBody {
         if this.owed.is_some() || this.underway.observation.is_some() || this.rest.is_some() {
             return this.poll_watched(cx);
         }
-        match Pin::new(&mut this.inner).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) if length(&frame) >= LARGE_PIECE => {
-                Poll::Ready(Some(Ok(this.part(frame))))
-            }
-            Poll::Ready(Some(Err(error))) => {
-                this.failed(&error);
-                Poll::Ready(Some(Err(error)))
-            }
-            frame => frame,
-        }
+        this.poll_plain(cx)
     }
 
     #[inline]

@@ -164,6 +164,58 @@ impl ResponseBody {
         self.completion.completed();
     }
 
+    /// What is neither of one piece nor written by an application.
+    #[inline(never)]
+    fn poll_other(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        match &mut self.source {
+            Source::Pull(pull) => {
+                let piece = ready!(pull.poll_piece(cx)).map_err(Failure::from);
+                self.give(piece, cx)
+            }
+            Source::Cut { .. } => self.poll_cut(cx),
+            _ => Poll::Ready(None),
+        }
+    }
+
+    /// Gives what a source gave, and sees to what comes after it.
+    #[inline(never)]
+    fn give(
+        &mut self,
+        piece: Result<Option<Piece>, Failure>,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let frame = match piece {
+            Ok(Some(Piece::Data(data))) => {
+                self.completion.bytes += data.len() as u64;
+                Frame::data(data)
+            }
+            Ok(Some(Piece::Trailers(trailers))) => Frame::trailers(*trailers),
+            Ok(None) => {
+                self.end();
+                return Poll::Ready(None);
+            }
+            Err(Failure { chunk, error }) => {
+                self.source = Source::Cut { chunk, error: Some(error), yielded: false };
+                return self.poll_cut(cx);
+            }
+        };
+        if self.source.is_spent() {
+            self.end();
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    /// Gives an answer of one piece, after which there is nothing.
+    #[inline]
+    fn take_whole(&mut self) -> Option<Bytes> {
+        let Source::Whole(data) = std::mem::replace(&mut self.source, Source::Ended) else {
+            return None;
+        };
+        self.completion.bytes += data.len() as u64;
+        self.completion.completed();
+        Some(data)
+    }
+
     fn end(&mut self) {
         self.source = Source::Ended;
         self.completion.completed();
@@ -198,43 +250,28 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Error;
 
-    #[inline]
+    // Not inlined, for a server's own body is, into what asks it: a frame is made once then, where it is wanted. What is rare stands in
+    // functions of its own, or each piece pays for the room that they need.
+    #[inline(never)]
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        let piece = match &mut this.source {
-            Source::Ended | Source::Session(_) => return Poll::Ready(None),
-            Source::Whole(data) => {
-                let data = std::mem::take(data);
-                this.completion.bytes += data.len() as u64;
-                this.end();
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-            Source::Stream(stream) => ready!(stream.poll_piece(cx)),
-            Source::Pull(pull) => ready!(pull.poll_piece(cx)).map_err(Failure::from),
-            Source::Cut { .. } => return this.poll_cut(cx),
-        };
-        let frame = match piece {
-            Ok(Some(Piece::Data(data))) => {
-                this.completion.bytes += data.len() as u64;
-                Frame::data(data)
-            }
-            Ok(Some(Piece::Trailers(trailers))) => Frame::trailers(*trailers),
-            Ok(None) => {
-                this.end();
-                return Poll::Ready(None);
-            }
-            Err(Failure { chunk, error }) => {
-                this.source = Source::Cut { chunk, error: Some(error), yielded: false };
-                return this.poll_cut(cx);
-            }
-        };
-        if this.source.is_spent() {
-            this.end();
+        match &mut this.source {
+            Source::Whole(_) => Poll::Ready(this.take_whole().map(|data| Ok(Frame::data(data)))),
+            Source::Stream(stream) => match ready!(stream.poll_piece(cx)) {
+                Ok(Some(Piece::Data(data))) => {
+                    this.completion.bytes += data.len() as u64;
+                    if stream.is_spent() {
+                        this.end();
+                    }
+                    Poll::Ready(Some(Ok(Frame::data(data))))
+                }
+                last => this.give(last, cx),
+            },
+            _ => this.poll_other(cx),
         }
-        Poll::Ready(Some(Ok(frame)))
     }
 
     #[inline]
@@ -306,10 +343,11 @@ impl Stream {
             drop(state);
             return Poll::Ready(self.returned(Some(dropped_writer()), cx));
         }
-        Poll::Ready(Ok(Some(deliver(state, &self.slot, &mut self.sent, cx))))
+        Poll::Ready(Ok(deliver(state, &self.slot, &mut self.sent, cx)))
     }
 
     /// The application has returned, or might as well have.
+    #[inline(never)]
     fn returned(
         &mut self,
         failure: Option<Error>,
@@ -327,10 +365,11 @@ impl Stream {
     }
 
     /// What an application that has returned left behind: the held chunk, and after it the trailers.
+    #[inline(never)]
     fn rest(&mut self, cx: &Context<'_>) -> Option<Piece> {
         let mut state = self.slot.lock();
         if state.deliverable(true) {
-            return Some(deliver(state, &self.slot, &mut self.sent, cx));
+            return deliver(state, &self.slot, &mut self.sent, cx);
         }
         state.trailers.take().map(Piece::Trailers)
     }
@@ -339,7 +378,7 @@ impl Stream {
     fn is_spent(&self) -> bool {
         self.future.is_none() && {
             let state = self.slot.lock();
-            state.chunk.is_empty() && state.trailers.is_none()
+            state.chunk.is_none() && state.trailers.is_none()
         }
     }
 }
@@ -357,14 +396,15 @@ fn deliver(
     slot: &Slot,
     sent: &mut u64,
     cx: &Context<'_>,
-) -> Piece {
+) -> Option<Piece> {
     let (data, waker) = state.take_chunk(slot, cx);
     drop(state);
     if let Some(waker) = waker {
         waker.wake();
     }
+    let data = data?;
     *sent += data.len() as u64;
-    Piece::Data(data)
+    Some(Piece::Data(data))
 }
 
 impl Drop for Stream {

@@ -270,7 +270,7 @@ fn whole(slot: Arc<Slot>) -> Result<Response<ResponseBody>> {
         return Ok(head.into_response(ResponseBody::stream(None, slot, completion)));
     }
     let given = state.whole.take();
-    let chunk = std::mem::take(&mut state.chunk);
+    let chunk = state.chunk.take().unwrap_or_default();
     let written = state.written;
     drop(state);
     if bodyless {

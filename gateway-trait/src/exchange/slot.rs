@@ -42,14 +42,18 @@ pub(crate) struct Slot {
     /// the lock and taken back under it: a writer elsewhere that sees it set has come before that look, and one that does not yet see it
     /// wakes once too often.
     polling: AtomicBool,
+    /// A chunk is held. Changed under the lock, as `inside` is: a writer need not take it to learn that it goes on waiting.
+    full: AtomicBool,
+    /// The waker of a writer that came to wait while the exchange polled stands in the state; it stays when the chunk is taken.
+    inside: AtomicBool,
 }
 
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) head: Option<ResponseHead>,
     pub(crate) whole: Option<Whole>,
-    /// The one chunk that the gateway holds.
-    pub(crate) chunk: Bytes,
+    /// The one chunk that the gateway holds, never an empty one.
+    pub(crate) chunk: Option<Bytes>,
     pub(crate) trailers: Option<Box<HeaderMap>>,
     /// The exchange is over for the server's half: nobody will take another chunk.
     pub(crate) closed: bool,
@@ -66,8 +70,6 @@ pub(crate) struct State {
     pub(crate) written: u64,
     body_waker: Option<Waker>,
     writer_waker: Option<Waker>,
-    /// The writer came to wait while the exchange polled.
-    writer_inside: bool,
     pub(crate) callbacks: Callbacks,
     pub(crate) hooks: Vec<HeadHook>,
     pub(crate) informational: Option<InformationalSink>,
@@ -90,11 +92,14 @@ impl Slot {
             state.bodyless = head_request;
             state.capabilities = capabilities;
             *slot.polling.get_mut() = true;
+            *slot.full.get_mut() = false;
+            *slot.inside.get_mut() = false;
             return spare;
         }
         let state = Mutex::new(State::new(head_request, capabilities));
         // Nobody else has the token before the first poll.
-        Arc::new(Self { state, polling: AtomicBool::new(true) })
+        let (polling, no) = (AtomicBool::new(true), AtomicBool::default);
+        Arc::new(Self { state, polling, full: no(), inside: no() })
     }
 
     /// The exchange polls the application from now on until it looks at the state.
@@ -105,7 +110,7 @@ impl Slot {
 
     /// The application has returned; takes a [plain](State::is_plain) answer out then, and leaves the slot as good as new. `None` where the
     /// answer is another, or somebody still holds the slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn return_plain(slot: &mut Arc<Self>) -> Option<(ResponseHead, Bytes)> {
         let Some(unshared) = Arc::get_mut(slot) else {
             slot.lock().step(Event::ReturnFinished);
@@ -122,7 +127,7 @@ impl Slot {
                 Some((head, data))
             }
             (Some(head), None) => {
-                let data = std::mem::take(&mut state.chunk);
+                let data = state.chunk.take().unwrap_or_default();
                 state.renew();
                 Some((head, data))
             }
@@ -139,7 +144,7 @@ impl Slot {
         let state = unshared.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         // What an application or middleware gave is dropped with its slot, where it may panic as it likes.
         if state.is_bare() {
-            state.chunk = Bytes::new();
+            state.chunk = None;
             state.trailers = None;
             state.renew();
             Self::keep(Arc::clone(slot));
@@ -166,9 +171,9 @@ impl Slot {
         let mut state = self.lock();
         state.closed = true;
         self.polling.store(false, Relaxed);
+        self.full.store(false, Relaxed);
         state.step(event);
-        let chunk = std::mem::take(&mut state.chunk);
-        let chunk = if state.holds_last() { Bytes::new() } else { chunk };
+        let chunk = state.chunk.take().filter(|_| !state.holds_last()).unwrap_or_default();
         let waker = state.writer_waker.take();
         // A token or a proof that somebody keeps must not keep the rest alive, let alone in a circle.
         let unused = (state.whole.take(), state.informational.take());
@@ -194,6 +199,13 @@ impl Slot {
         true
     }
 
+    /// Whether a writer inside of the application's own future has still no room; it is polled again when there is, if its waker is the
+    /// one that stands in the state.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Relaxed) && self.inside.load(Relaxed) && self.polling.load(Relaxed)
+    }
+
     /// The exchange polls the application no longer.
     pub(crate) fn end_poll(&self) {
         self.polling.store(false, Relaxed);
@@ -214,7 +226,7 @@ impl State {
             phase: Phase::Waiting,
             head: None,
             whole: None,
-            chunk: Bytes::new(),
+            chunk: None,
             trailers: None,
             closed: false,
             head_request,
@@ -225,7 +237,6 @@ impl State {
             written: 0,
             body_waker: None,
             writer_waker: None,
-            writer_inside: false,
             callbacks: Callbacks::none(),
             hooks: Vec::new(),
             informational: None,
@@ -241,7 +252,6 @@ impl State {
         self.written = 0;
         self.body_waker = None;
         self.writer_waker = None;
-        self.writer_inside = false;
         self.informational = None;
     }
 
@@ -326,31 +336,55 @@ impl State {
 
     /// Whether the chunk can go to the server now; the last declared one waits until the application has returned.
     pub(crate) fn deliverable(&self, returned: bool) -> bool {
-        !self.chunk.is_empty() && (returned || !self.holds_last())
+        self.chunk.is_some() && (returned || !self.holds_last())
     }
 
     /// Gives the chunk to the server and room to the writer; the waker is to be woken once the lock is free.
     #[inline]
-    pub(crate) fn take_chunk(&mut self, slot: &Slot, cx: &Context<'_>) -> (Bytes, Option<Waker>) {
+    pub(crate) fn take_chunk(
+        &mut self,
+        slot: &Slot,
+        cx: &Context<'_>,
+    ) -> (Option<Bytes>, Option<Waker>) {
         slot.polling.store(false, Relaxed);
+        slot.full.store(false, Relaxed);
         // A writer inside the application's own future is polled again with the next demand; a wake-up would only cost a turn. A writer
         // that waits elsewhere is woken, even if it lives in the same task.
-        let inside = self.writer_inside
+        let inside = slot.inside.load(Relaxed)
             && self.writer_waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        let waker = if inside { None } else { self.writer_waker.take() };
-        (std::mem::take(&mut self.chunk), waker)
+        let waker = if inside {
+            None
+        } else {
+            slot.inside.store(false, Relaxed);
+            self.writer_waker.take()
+        };
+        (self.chunk.take(), waker)
     }
 
     /// Waits, as the writer, until the held chunk is gone.
     #[inline]
     pub(crate) fn poll_room(&mut self, slot: &Slot, cx: &Context<'_>) -> Poll<Result<()>> {
         self.check_open()?;
-        if self.chunk.is_empty() {
+        if self.chunk.is_none() {
             return Poll::Ready(Ok(()));
         }
-        self.writer_inside = slot.polling.load(Relaxed);
+        slot.inside.store(slot.polling.load(Relaxed), Relaxed);
         register(&mut self.writer_waker, cx);
         Poll::Pending
+    }
+
+    /// Holds a chunk, for which there is room.
+    #[inline]
+    pub(crate) fn hold(&mut self, slot: &Slot, chunk: Bytes) {
+        self.written += chunk.len() as u64;
+        self.chunk = Some(chunk);
+        self.step(Event::Write);
+        slot.full.store(true, Relaxed);
+    }
+
+    /// The waker of the writer, where it waits, or waited inside of the application's own future.
+    pub(crate) fn writer_waker(&self) -> Option<&Waker> {
+        self.writer_waker.as_ref()
     }
 
     /// The writer waits for nothing any more.
