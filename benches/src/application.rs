@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use rwgi::{BodyLength, Environ, Finished, ResponseHead, Result, StartResponse};
 
@@ -63,7 +63,7 @@ async fn echo(mut environ: Environ, start_response: StartResponse) -> Result<Fin
     input.set_limit(None);
     let mut head = ResponseHead::new(StatusCode::OK, [(CONTENT_TYPE, TEXT)])?;
     if let BodyLength::Exact(length) = input.length() {
-        head.insert(CONTENT_LENGTH, length)?;
+        head.declare_length(length);
     }
     let mut body = start_response.start_with(head);
     while let Some(chunk) = input.chunk().await? {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Environ, Finished, Result, ServerInfo, StartResponse};
+use crate::{Environ, Exchange, Finished, Result, ServerInfo, StartResponse};
 
 /// A web application: called once for each request.
 ///
@@ -126,6 +126,14 @@ pub trait DynApplication: Send + Sync + 'static {
         start_response: StartResponse,
     ) -> Pin<Box<dyn Future<Output = Result<Finished>> + Send + '_>>;
 
+    /// [`Exchange::new`], which comes here by itself where it is given a [`SharedApplication`]: the future then needs no box of its own.
+    ///
+    /// # Errors
+    /// The environ, given back by a type that is no [`Application`], which is asked by [`call_dyn`](Self::call_dyn) then.
+    fn exchange_dyn(self: Arc<Self>, environ: Environ) -> std::result::Result<Exchange, Environ> {
+        Err(environ)
+    }
+
     /// [`Application::startup`].
     ///
     /// # Errors
@@ -147,6 +155,11 @@ impl<A: Application> DynApplication for A {
         let room = Box::new_uninit();
         let future = Box::write(room, self.call(environ, start_response));
         Box::into_pin(future)
+    }
+
+    #[inline]
+    fn exchange_dyn(self: Arc<Self>, environ: Environ) -> std::result::Result<Exchange, Environ> {
+        Ok(Exchange::new(self, environ))
     }
 
     async fn startup_dyn(&self, server: &ServerInfo) -> Result<()> {
@@ -173,9 +186,16 @@ impl<A: Application> DynApplication for A {
 pub struct SharedApplication(Arc<dyn DynApplication>);
 
 impl SharedApplication {
-    /// Hides the type of an application, at the cost of one allocation for each call.
+    /// Hides the type of an application. An [`Exchange`] with it costs hardly more than one with the application itself; a
+    /// [`call`](Application::call) from inside of another application allocates its future.
     pub fn new(application: impl DynApplication) -> Self {
         Self(Arc::new(application))
+    }
+
+    /// An exchange with the application inside; the environ, where that has none to give.
+    #[inline]
+    pub(crate) fn exchange(&self, environ: Environ) -> std::result::Result<Exchange, Environ> {
+        Arc::clone(&self.0).exchange_dyn(environ)
     }
 }
 
@@ -207,5 +227,45 @@ impl Application for SharedApplication {
 impl fmt::Debug for SharedApplication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SharedApplication").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// An application that is one by hand, without a type of its own for its future.
+    struct ByHand;
+
+    #[async_trait]
+    impl DynApplication for ByHand {
+        fn call_dyn(
+            &self,
+            environ: Environ,
+            start_response: StartResponse,
+        ) -> Pin<Box<dyn Future<Output = Result<Finished>> + Send + '_>> {
+            let path = environ.path_info().to_owned();
+            Box::pin(async move { start_response.respond(http::StatusCode::OK, (), path) })
+        }
+
+        async fn startup_dyn(&self, _: &ServerInfo) -> Result<()> {
+            Ok(())
+        }
+
+        async fn shutdown_dyn(&self) {}
+    }
+
+    #[test]
+    fn an_application_that_gives_no_exchange_is_called() {
+        let once = SharedApplication::new(ByHand);
+        for application in [once.clone(), SharedApplication::new(once)] {
+            let environ = Environ::builder().uri("/by-hand").build().unwrap();
+            let exchange = Exchange::new(Arc::new(application), environ);
+            let body = pollster::block_on(exchange).unwrap().into_body();
+            let content = pollster::block_on(body.collect()).unwrap().to_bytes();
+            assert_eq!(content, "/by-hand");
+        }
     }
 }

@@ -215,9 +215,40 @@ impl ResponseHead {
         self.parts.headers.remove(name)
     }
 
-    /// The declared length of the content, in bytes, which is kept or the response is aborted (REQ-BODY-09, REQ-BODY-10).
+    /// The declared length of the content, in bytes, as a field or [without one](Self::declare_length), which is kept or the response is aborted (REQ-BODY-09, REQ-BODY-10).
     pub fn content_length(&self) -> Option<u64> {
         self.content_length
+    }
+
+    /// Declares the length of the content, in bytes, in place of a length that was declared before.
+    ///
+    /// The server makes the field, as it does for an answer in one piece; among the [`fields`](Self::fields) there is none, unless one was
+    /// given. This costs less than a field that says the same.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use rwgi::{BodyLength, Environ, Finished, ResponseHead, StartResponse};
+    ///
+    /// async fn echo(mut environ: Environ, start_response: StartResponse) -> rwgi::Result<Finished> {
+    ///     let mut head = ResponseHead::new(StatusCode::OK, ())?;
+    ///     if let BodyLength::Exact(length) = environ.input().length() {
+    ///         head.declare_length(length);
+    ///     }
+    ///     let mut body = start_response.start_with(head);
+    ///     while let Some(chunk) = environ.input_mut().chunk().await? {
+    ///         body.write(chunk).await?;
+    ///     }
+    ///     body.finish()
+    /// }
+    /// # let response = rwgi::testing::run(&echo, Environ::builder().input("hello").build()?)?;
+    /// # assert_eq!(response.text()?, "hello");
+    /// # Ok::<(), rwgi::Error>(())
+    /// ```
+    pub fn declare_length(&mut self, length: u64) {
+        if self.content_length.replace(length).is_some() {
+            // Where the field said so, it says another length now, or nothing.
+            self.parts.headers.remove(CONTENT_LENGTH);
+        }
     }
 
     /// Sets the reason phrase of an HTTP/1 status line, in place of the registered one.
@@ -353,6 +384,21 @@ mod tests {
         let head = ResponseHead::new(StatusCode::OK, same).unwrap();
         assert_eq!(head.content_length(), Some(5));
         assert_eq!(head.fields().get_all(CONTENT_LENGTH).iter().count(), 1);
+    }
+
+    // Evidence: REQ-RESP-09
+    #[test]
+    fn a_length_is_declared_with_a_field_or_without_and_the_last_word_holds() {
+        let mut head = ResponseHead::new(StatusCode::OK, [(CONTENT_LENGTH, 5u64)]).unwrap();
+        head.declare_length(6);
+        assert_eq!((head.content_length(), head.fields().len()), (Some(6), 0));
+        assert!(head.append(CONTENT_LENGTH, 7u64).is_err());
+        head.append(CONTENT_LENGTH, 6u64).unwrap();
+        head.insert(CONTENT_LENGTH, 8u64).unwrap();
+        assert_eq!((head.content_length(), head.fields().len()), (Some(8), 1));
+        head.declare_length(9);
+        head.remove(&CONTENT_LENGTH);
+        assert_eq!(head.content_length(), None);
     }
 
     #[test]

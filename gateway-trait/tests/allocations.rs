@@ -12,7 +12,7 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use rwgi::{Application, Environ, Exchange, StartResponse};
+use rwgi::{Application, Environ, Exchange, ResponseHead, SharedApplication, StartResponse};
 
 /// Drives an exchange to its end without a runtime, and drops it; the waker does nothing.
 fn drive<A: Application>(application: &Arc<A>, environ: Environ) -> usize {
@@ -71,6 +71,16 @@ fn an_answer_in_one_piece_allocates_its_fields() {
     assert_eq!(count(typed, 13), FIELDS + VALUE);
 }
 
+#[test]
+fn an_application_whose_type_is_hidden_allocates_no_more() {
+    let bare = |_: Environ, start: StartResponse| async move {
+        start.respond(StatusCode::OK, (), "Hello, World!")
+    };
+    assert_eq!(count(SharedApplication::new(bare), 13), 0);
+    let twice = SharedApplication::new(SharedApplication::new(bare));
+    assert_eq!(count(twice, 13), 0);
+}
+
 // Evidence: REQ-BODY-03
 #[test]
 fn a_stream_allocates_no_more_whatever_its_length() {
@@ -94,6 +104,15 @@ fn a_stream_allocates_no_more_whatever_its_length() {
         body.finish()
     };
     assert_eq!(count(declared, 26), FIELDS + VALUE);
+    let declared = |_: Environ, start: StartResponse| async move {
+        let mut head = ResponseHead::default();
+        head.declare_length(26);
+        let mut body = start.start_with(head);
+        body.write("Hello, World!").await?;
+        body.write("Hello, World!").await?;
+        body.finish()
+    };
+    assert_eq!(count(declared, 26), 0);
 }
 
 #[test]

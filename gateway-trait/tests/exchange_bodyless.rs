@@ -10,7 +10,7 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
-use rwgi::{Application, Environ, Error, Exchange, OutcomeKind, StartResponse};
+use rwgi::{Application, Environ, Error, Exchange, OutcomeKind, ResponseHead, StartResponse};
 
 // Evidence: REQ-RESP-18, REQ-RESP-20, REQ-RESP-26
 #[test]
@@ -27,11 +27,25 @@ fn head_has_the_length_of_the_bytes_and_none_of_them() {
 // Evidence: REQ-RESP-19, REQ-RESP-24
 #[test]
 fn head_keeps_the_declared_length_whatever_is_given() {
-    for way in 0..4 {
+    for way in 0..8 {
         let ran = run(
             move |_: Environ, start: StartResponse| async move {
                 let fields = [(CONTENT_LENGTH, 1000u64)];
+                let mut declared = ResponseHead::default();
+                declared.declare_length(1000);
                 match way {
+                    4 => start.respond_with(declared, ""),
+                    5 => start.start_with(declared).finish(),
+                    6 => {
+                        let mut body = start.start_with(declared);
+                        body.write("a part").await?;
+                        body.finish()
+                    }
+                    7 => {
+                        let mut body = start.start_with(declared);
+                        body.flush().await?;
+                        body.finish()
+                    }
                     0 => start.respond(StatusCode::OK, fields, ""),
                     1 => start.start(StatusCode::OK, fields)?.finish(),
                     2 => {
@@ -133,12 +147,19 @@ fn no_content_and_not_modified_have_no_content_whatever_is_given() {
     for (code, declared, kept) in
         [(204, Some("3"), None), (204, None, None), (304, Some("3"), Some("3")), (304, None, None)]
     {
-        for way in 0..3 {
+        for way in 0..4 {
             let ran = run(
                 move |_: Environ, start: StartResponse| async move {
                     let fields: Vec<_> =
                         declared.iter().map(|length| (CONTENT_LENGTH, *length)).collect();
                     match way {
+                        3 => {
+                            let mut head = ResponseHead::new(status(code), ())?;
+                            if declared.is_some() {
+                                head.declare_length(3);
+                            }
+                            start.start_with(head).finish()
+                        }
                         0 => start.respond(status(code), fields, "unwanted"),
                         1 => {
                             let mut body = start.start(status(code), fields)?;

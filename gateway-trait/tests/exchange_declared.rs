@@ -7,7 +7,7 @@ use common::{Log, Poller, get, pause, respond, run};
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
-use rwgi::{Environ, Error, Exchange, Fault, OutcomeKind, StartResponse};
+use rwgi::{Environ, Error, Exchange, Fault, OutcomeKind, ResponseHead, StartResponse};
 use std::sync::Arc;
 
 // Evidence: REQ-BODY-08, REQ-BODY-09
@@ -29,6 +29,37 @@ fn a_write_beyond_the_declared_length_is_refused_whole() {
     .unwrap();
     assert_eq!((ran.text().as_str(), ran.exact), ("abcdef", Some(6)));
     assert!(ran.error.is_none());
+}
+
+/// A head that declares a length without a field.
+fn declaring(length: u64) -> ResponseHead {
+    let mut head = ResponseHead::default();
+    head.declare_length(length);
+    head
+}
+
+// Evidence: REQ-BODY-08, REQ-BODY-10
+#[test]
+fn a_length_that_is_declared_without_a_field_is_kept_and_told_by_the_body() {
+    let ran = run(
+        |_: Environ, start: StartResponse| async move {
+            let mut body = start.start_with(declaring(6));
+            body.write("abc").await?;
+            pause().await;
+            assert_eq!(body.write("defg").await.unwrap_err().requirement(), Some("REQ-BODY-08"));
+            body.write("def").await?;
+            body.finish()
+        },
+        get(),
+    )
+    .unwrap();
+    assert_eq!(
+        (ran.text().as_str(), ran.exact, ran.header("content-length")),
+        ("abcdef", Some(6), None)
+    );
+    let short =
+        |_: Environ, start: StartResponse| async move { start.start_with(declaring(1)).finish() };
+    assert_eq!(run(short, get()).err().unwrap().requirement(), Some("REQ-BODY-10"));
 }
 
 // Evidence: REQ-BODY-09, REQ-BODY-05

@@ -30,7 +30,9 @@ use self::phase::Event;
 use self::slot::{HeadHook, Slot, Whole};
 use crate::start_response::wrong_length;
 use crate::upgrade::session::{self, Begun};
-use crate::{Application, Environ, Error, Finished, ResponseHead, Result, StartResponse};
+use crate::{
+    Application, Environ, Error, Finished, ResponseHead, Result, SharedApplication, StartResponse,
+};
 
 /// One call of an application, driven: a future of its response, whose body goes on driving it.
 ///
@@ -78,6 +80,14 @@ impl Exchange {
     /// [`capabilities`](Environ::capabilities) say.
     #[inline]
     pub fn new<A: Application>(application: Arc<A>, environ: Environ) -> Self {
+        // An application whose type is hidden begins where its type is known: its future has a place there, and needs no box inside of it.
+        let environ = match (&application as &dyn Any).downcast_ref::<Arc<SharedApplication>>() {
+            None => environ,
+            Some(shared) => match shared.exchange(environ) {
+                Ok(exchange) => return exchange,
+                Err(environ) => environ,
+            },
+        };
         let slot = Slot::new(environ.method() == Method::HEAD, *environ.capabilities());
         if let Some(offer) = environ.share_upgrade() {
             slot.lock().offer = Some(offer);
@@ -329,7 +339,9 @@ fn without_content(
     if head.status() == StatusCode::NO_CONTENT {
         head.remove(&CONTENT_LENGTH);
     }
-    let length = length.filter(|length| *length > 0 && !head.forbids_content());
+    let given = length.filter(|length| *length > 0 && !head.forbids_content());
+    // What was declared without a field stands in one here, where no content tells it.
+    let length = head.content_length().or(given);
     let mut response = head.into_response(ResponseBody::empty());
     if let Some(length) = length {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));

@@ -3,9 +3,7 @@
 //! Rules of this room: one chunk is in hand at a time, whatever the size of the upload; the declared length is kept.
 
 use http::StatusCode;
-use http::header::{
-    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use rwgi::{BodyLength, Environ, Finished, ResponseHead, Result, StartResponse};
 
 /// Sends the request's content back, chunk by chunk, with its own content type.
@@ -19,8 +17,8 @@ pub(super) async fn echo(mut environ: Environ, start_response: StartResponse) ->
     let mut input = environ.take_input();
     input.set_limit(None); // nothing is collected, so any size will do
     match input.length() {
-        BodyLength::Empty => head.insert(CONTENT_LENGTH, 0u64)?,
-        BodyLength::Exact(length) => head.insert(CONTENT_LENGTH, length)?,
+        BodyLength::Empty => head.declare_length(0),
+        BodyLength::Exact(length) => head.declare_length(length),
         BodyLength::Unknown => {}
     }
     let mut body = start_response.start_with(head);
