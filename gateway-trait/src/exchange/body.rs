@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,11 +15,11 @@ use http_body::{Body, Frame, SizeHint};
 use super::outcome::Completion;
 use super::phase::{Event, Phase};
 use super::pull::Pull;
-use super::slot::{Slot, State};
+use super::slot::Slot;
 use super::{ApplicationFuture, call, drop_quietly, own, poll_application};
 use crate::input::BoxBody;
 use crate::upgrade::session::Session;
-use crate::{Error, Result};
+use crate::{Error, Finished, Result};
 
 /// The content of a response: it holds the application's future where that has not returned, and polls it.
 ///
@@ -164,6 +164,45 @@ impl ResponseBody {
         self.completion.completed();
     }
 
+    /// The next piece of what an application writes. In the plain case it is moved once; what is rare stands in functions of its own.
+    #[inline]
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let Source::Stream(stream) = &mut self.source else { return Poll::Ready(None) };
+        let Some(future) = &mut stream.future else {
+            let rest = stream.rest(cx);
+            return self.give(Ok(rest), cx);
+        };
+        // An application nearly always writes by itself, when it is asked, and a look costs as much as a write.
+        if !(stream.look_first && stream.slot.lock().deliverable()) {
+            stream.slot.begin_poll();
+            if let Poll::Ready(result) = poll_application(future, cx) {
+                let last = stream.ended(result, cx);
+                return self.give(last, cx);
+            }
+        }
+        // One look and the decision to wait are under one lock: a writer elsewhere comes before or wakes.
+        let mut state = stream.slot.lock();
+        if let Some(data) = state.take_chunk(false) {
+            let waker = state.make_room(&stream.slot, cx);
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            stream.look_first = false;
+            stream.sent += data.len() as u64;
+            self.completion.bytes += data.len() as u64;
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        stream.look_first = true;
+        if state.phase != Phase::Aborted {
+            state.park_body(&stream.slot, cx);
+            return Poll::Pending;
+        }
+        drop(state);
+        let cut = stream.returned(Some(dropped_writer()), cx);
+        self.give(cut, cx)
+    }
+
     /// What is neither of one piece nor written by an application.
     #[inline(never)]
     fn poll_other(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
@@ -260,16 +299,7 @@ impl Body for ResponseBody {
         let this = &mut *self;
         match &mut this.source {
             Source::Whole(_) => Poll::Ready(this.take_whole().map(|data| Ok(Frame::data(data)))),
-            Source::Stream(stream) => match ready!(stream.poll_piece(cx)) {
-                Ok(Some(Piece::Data(data))) => {
-                    this.completion.bytes += data.len() as u64;
-                    if stream.is_spent() {
-                        this.end();
-                    }
-                    Poll::Ready(Some(Ok(Frame::data(data))))
-                }
-                last => this.give(last, cx),
-            },
+            Source::Stream(_) => this.poll_stream(cx),
             _ => this.poll_other(cx),
         }
     }
@@ -319,31 +349,16 @@ impl Source {
 }
 
 impl Stream {
-    #[inline]
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, Failure>> {
-        let Some(future) = &mut self.future else { return Poll::Ready(Ok(self.rest(cx))) };
-        // An application nearly always writes by itself, when it is asked, and a look costs as much as a write.
-        if !(self.look_first && self.slot.lock().deliverable(false)) {
-            self.slot.begin_poll();
-            if let Poll::Ready(result) = poll_application(future, cx) {
-                let failure = own(result, &self.slot)
-                    .map(|()| self.slot.lock().step(Event::ReturnFinished))
-                    .err();
-                return Poll::Ready(self.returned(failure, cx));
-            }
-        }
-        // One look and the decision to wait are under one lock: a writer elsewhere comes before or wakes.
-        let mut state = self.slot.lock();
-        self.look_first = !state.deliverable(false);
-        if self.look_first {
-            if state.phase != Phase::Aborted {
-                state.park_body(&self.slot, cx);
-                return Poll::Pending;
-            }
-            drop(state);
-            return Poll::Ready(self.returned(Some(dropped_writer()), cx));
-        }
-        Poll::Ready(Ok(deliver(state, &self.slot, &mut self.sent, cx)))
+    /// The application has returned: its word, and then what it left behind.
+    #[inline(never)]
+    fn ended(
+        &mut self,
+        result: Result<Finished>,
+        cx: &Context<'_>,
+    ) -> Result<Option<Piece>, Failure> {
+        let failure =
+            own(result, &self.slot).map(|()| self.slot.lock().step(Event::ReturnFinished)).err();
+        self.returned(failure, cx)
     }
 
     /// The application has returned, or might as well have.
@@ -368,8 +383,14 @@ impl Stream {
     #[inline(never)]
     fn rest(&mut self, cx: &Context<'_>) -> Option<Piece> {
         let mut state = self.slot.lock();
-        if state.deliverable(true) {
-            return deliver(state, &self.slot, &mut self.sent, cx);
+        if let Some(data) = state.take_chunk(true) {
+            let waker = state.make_room(&self.slot, cx);
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            self.sent += data.len() as u64;
+            return Some(Piece::Data(data));
         }
         state.trailers.take().map(Piece::Trailers)
     }
@@ -387,24 +408,6 @@ impl Stream {
 fn dropped_writer() -> Error {
     Error::application("the application dropped its body writer before it was finished")
         .with_requirement("REQ-BODY-16")
-}
-
-/// Gives the held chunk away, and its room to the writer.
-#[inline]
-fn deliver(
-    mut state: MutexGuard<'_, State>,
-    slot: &Slot,
-    sent: &mut u64,
-    cx: &Context<'_>,
-) -> Option<Piece> {
-    let (data, waker) = state.take_chunk(slot, cx);
-    drop(state);
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-    let data = data?;
-    *sent += data.len() as u64;
-    Some(Piece::Data(data))
 }
 
 impl Drop for Stream {

@@ -334,31 +334,31 @@ impl State {
         self.declared == Some(self.written)
     }
 
-    /// Whether the chunk can go to the server now; the last declared one waits until the application has returned.
-    pub(crate) fn deliverable(&self, returned: bool) -> bool {
-        self.chunk.is_some() && (returned || !self.holds_last())
+    /// Whether the chunk can go to the server while the application goes on.
+    pub(crate) fn deliverable(&self) -> bool {
+        self.chunk.is_some() && !self.holds_last()
     }
 
-    /// Gives the chunk to the server and room to the writer; the waker is to be woken once the lock is free.
+    /// Gives the chunk to the server, where it can go to it now; the last declared one waits until the application has returned.
     #[inline]
-    pub(crate) fn take_chunk(
-        &mut self,
-        slot: &Slot,
-        cx: &Context<'_>,
-    ) -> (Option<Bytes>, Option<Waker>) {
+    pub(crate) fn take_chunk(&mut self, returned: bool) -> Option<Bytes> {
+        if returned || !self.holds_last() { self.chunk.take() } else { None }
+    }
+
+    /// Gives the room of the chunk that was taken to the writer; the waker is to be woken once the lock is free.
+    #[inline]
+    pub(crate) fn make_room(&mut self, slot: &Slot, cx: &Context<'_>) -> Option<Waker> {
         slot.polling.store(false, Relaxed);
         slot.full.store(false, Relaxed);
         // A writer inside the application's own future is polled again with the next demand; a wake-up would only cost a turn. A writer
         // that waits elsewhere is woken, even if it lives in the same task.
         let inside = slot.inside.load(Relaxed)
             && self.writer_waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        let waker = if inside {
-            None
-        } else {
-            slot.inside.store(false, Relaxed);
-            self.writer_waker.take()
-        };
-        (self.chunk.take(), waker)
+        if inside {
+            return None;
+        }
+        slot.inside.store(false, Relaxed);
+        self.writer_waker.take()
     }
 
     /// Waits, as the writer, until the held chunk is gone.
