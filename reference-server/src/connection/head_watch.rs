@@ -59,8 +59,7 @@ impl HeadWatch {
         }
         self.forget_parsed();
         self.octets.extend_from_slice(octets);
-        // All of them at once: a search that can end early is dearer for so few.
-        self.hash = self.octets.iter().fold(false, |hash, octet| hash | (*octet == b'#'));
+        self.hash = has_hash(&self.octets);
         self.whole = self.octets.ends_with(b"\n\r\n") || self.octets.ends_with(b"\n\n");
         octets.iter().any(|octet| !is_line_end(*octet))
     }
@@ -217,6 +216,16 @@ impl HeadWatch {
     }
 }
 
+/// Whether there is a `#` among the octets: looked for in all of a part at once, for a search that can end at each octet is dearer for so few.
+fn has_hash(octets: &[u8]) -> bool {
+    const PART: usize = 32;
+    let has = |part: &[u8]| part.iter().fold(false, |has, octet| has | (*octet == b'#'));
+    match octets.last_chunk::<PART>() {
+        Some(last) => octets.chunks_exact(PART).any(has) || has(last),
+        None => has(octets),
+    }
+}
+
 fn is_line_end(octet: u8) -> bool {
     matches!(octet, b'\r' | b'\n')
 }
@@ -352,6 +361,19 @@ mod tests {
         let mut watch = HeadWatch::new();
         watch.feed(b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nContent-Length: 5\r\n");
         assert!(!watch.declares_length(), "content is not the head");
+    }
+
+    #[test]
+    fn a_hash_is_seen_wherever_it_stands() {
+        for length in 0..100 {
+            let mut octets = vec![b'a'; length];
+            assert!(!has_hash(&octets));
+            for at in 0..length {
+                octets[at] = b'#';
+                assert!(has_hash(&octets), "at {at} of {length}");
+                octets[at] = b'a';
+            }
+        }
     }
 
     #[test]

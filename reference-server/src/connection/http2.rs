@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
+use super::company::{self, GivesWay};
 use super::state::{AGED, Phase, SessionTask, State, Task};
 use super::turn::Turn;
 use super::wait::Wait;
@@ -283,7 +284,7 @@ pub(super) async fn drive<T: Transport>(
     let advanced = shared.stop.beyond(seen);
     let sleep = tokio::time::sleep(shared.config.idle_timeout);
     tokio::pin!(advanced, sleep);
-    let (mut watching, mut gathers) = (false, false);
+    let (mut watching, mut gathers, mut gives_way) = (false, false, None);
     let turn = Arc::new(Turn::default());
     let waker = Waker::from(Arc::clone(&turn));
     poll_fn(|cx| {
@@ -301,8 +302,9 @@ pub(super) async fn drive<T: Transport>(
             }
         }
         // hyper is polled again as long as streams have told it something. Before the first time the other connections of this thread that
-        // can go on do so: meanwhile more may come, and clients that are sent their answers together are woken together.
+        // can go on do so, where that pays: meanwhile more may come, and clients that are sent their answers together are woken together.
         let mut rounds = 0;
+        company::turn();
         turn.begin(cx.waker());
         let mut inner = Context::from_waker(&waker);
         loop {
@@ -310,14 +312,19 @@ pub(super) async fn drive<T: Transport>(
             if let Poll::Ready(result) = Pin::new(&mut http).poll(&mut inner) {
                 return Poll::Ready(End::Done(result));
             }
+            if let Some(gives_way) = gives_way.take() {
+                GivesWay::end(gives_way, state.served());
+            }
             running.poll(&mut inner);
             if turn.end() {
                 break;
             }
-            if !gathers {
-                gathers = true;
-                turn.leave();
-                return yield_once(cx);
+            if !std::mem::replace(&mut gathers, true) {
+                gives_way = GivesWay::begin(state.served());
+                if gives_way.is_some() {
+                    turn.leave();
+                    return yield_once(cx);
+                }
             }
             rounds += 1;
             if rounds == MOST_ROUNDS {

@@ -4,6 +4,7 @@
 //! cannot do (408, a refusal of its own, reset, lingering close) is done here once hyper has let go.
 
 mod chunked;
+mod company;
 pub(crate) mod head_watch;
 pub(crate) mod http1;
 pub(crate) mod http2;

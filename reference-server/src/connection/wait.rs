@@ -17,8 +17,7 @@ use crate::config::Config;
 /// made anew, and that the timer costs nothing beside what such a client asks for.
 const REST_AFTER: Duration = Duration::from_secs(1);
 
-/// So many requests from one fire of the timer to the next make a connection busy: its clock is then read when the timer fires, and not with
-/// each request. Whoever falls silent in between is waited for longer, by [`REST_AFTER`] at most.
+/// So many requests since the timer was set make a connection busy: its clock is then read when the timer fires, and not with each request. Whoever falls silent in between is waited for longer, by [`REST_AFTER`] at most.
 const BUSY: u32 = 16;
 /// Where a client may be idle for less, that would be too much.
 const LONG_IDLE: Duration = Duration::from_secs(8);
@@ -30,9 +29,8 @@ pub(super) struct Wait {
     lately: bool,
     /// The connection is busy, and the timer fires soon enough to take the time then.
     fires_soon: bool,
-    /// The requests that the timer has counted.
+    /// As far as requests were counted when the timer was set.
     counted: u32,
-    busy: bool,
     phase: Phase,
     served: u32,
     armed: bool,
@@ -66,13 +64,12 @@ impl Wait {
         let (phase, served) = (state.phase(), state.served());
         let deadline = Instant::now() + patience(phase, config, rests);
         let (armed, restless, stalled) = (false, false, None);
-        let (lately, fires_soon, busy, counted) = (false, false, false, served);
+        let (lately, fires_soon, counted) = (false, false, served);
         Self {
             deadline,
             lately,
             fires_soon,
             counted,
-            busy,
             phase,
             served,
             armed,
@@ -131,11 +128,12 @@ impl Wait {
             (self.deadline, self.restless) = (until, true);
         }
         if self.arm(cx, self.deadline, sleep) {
-            self.busy = served.wrapping_sub(self.counted) >= BUSY;
             self.counted = served;
         }
-        self.fires_soon =
-            self.busy && phase == Phase::Idle && self.rests && config.idle_timeout >= LONG_IDLE;
+        self.fires_soon = served.wrapping_sub(self.counted) >= BUSY
+            && phase == Phase::Idle
+            && self.rests
+            && config.idle_timeout >= LONG_IDLE;
         Poll::Pending
     }
 
