@@ -102,7 +102,10 @@ impl OutgoingBody {
     fn poll_plain(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let mut frame = Pin::new(&mut self.inner).poll_frame(cx);
         match &mut frame {
-            Poll::Ready(Some(Ok(frame))) if length(frame) >= LARGE_PIECE => {
+            // Once the connection takes large pieces as they are, they stay where they were made.
+            Poll::Ready(Some(Ok(frame)))
+                if length(frame) >= LARGE_PIECE && !self.underway.is_vectored() =>
+            {
                 let large = std::mem::replace(frame, Frame::data(Bytes::new()));
                 *frame = self.part(large);
             }
