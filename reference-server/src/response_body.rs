@@ -97,6 +97,13 @@ impl OutgoingBody {
         Frame::data(data)
     }
 
+    /// [`part`](Self::part), in place.
+    #[cold]
+    fn take_apart(&mut self, frame: &mut Frame<Bytes>) {
+        let large = std::mem::replace(frame, Frame::data(Bytes::new()));
+        *frame = self.part(large);
+    }
+
     /// [`poll_frame`](Body::poll_frame) where nobody is told. By itself, so that the frame is made where it is given.
     #[inline]
     fn poll_plain(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
@@ -106,8 +113,7 @@ impl OutgoingBody {
             Poll::Ready(Some(Ok(frame)))
                 if length(frame) >= LARGE_PIECE && !self.underway.is_vectored() =>
             {
-                let large = std::mem::replace(frame, Frame::data(Bytes::new()));
-                *frame = self.part(large);
+                self.take_apart(frame);
             }
             Poll::Ready(Some(Err(error))) => self.failed(error),
             _ => {}
