@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use rwgi::{Error, ResponseBody};
 
-use crate::connection::state::{ABORTED, LARGE, LINGER, Underway};
+use crate::connection::state::{ABORTED, LINGER, Underway};
 use crate::fault::{self, Label};
 use crate::request_body::Content;
 
@@ -85,10 +85,10 @@ impl OutgoingBody {
     #[cold]
     fn part(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         if self.owed.is_none() {
+            self.underway.note_large();
             if self.underway.is_vectored() {
                 return frame;
             }
-            self.underway.set(LARGE);
         }
         let mut data = frame.into_data().unwrap_or_default();
         if data.len() > MOST_AT_ONCE {

@@ -130,18 +130,29 @@ fn post(content: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{content}", content.len())
 }
 
+/// So many small responses, and the server makes one buffer of a head and its content.
+const MANY: usize = 20;
+
+async fn small(client: &mut Client<DuplexStream>, times: usize) {
+    for _ in 0..times {
+        assert_eq!(client.request(get("/")).await.text(), "small");
+    }
+}
+
 #[tokio::test]
-async fn what_is_large_is_copied_once_and_then_no_more() {
+async fn what_is_large_is_copied_only_behind_many_small_responses_and_only_once() {
     let server = serve().await;
     for path in ["/large", "/pieces"] {
         let (mut client, largest) = connect(&server);
-        assert_eq!(client.request(get("/")).await.text(), "small");
-        assert_eq!(client.request(get(path)).await.body.len(), LARGE);
-        let first = largest.swap(0, SeqCst);
-        assert!(first < 128 * 1024, "what is copied is copied in parts: {first} octets in one");
-        assert_eq!(client.request(get("/")).await.text(), "small");
-        assert_eq!(client.request(get("/large")).await.body.len(), LARGE);
-        assert!(largest.load(SeqCst) >= LARGE, "it is still copied");
+        for _ in 0..2 {
+            assert_eq!(client.request(get("/large")).await.body.len(), LARGE);
+            assert!(largest.swap(0, SeqCst) >= LARGE, "it is copied");
+            small(&mut client, MANY).await;
+            assert_eq!(client.request(get(path)).await.body.len(), LARGE);
+            let first = largest.swap(0, SeqCst);
+            assert!(first < 128 * 1024, "what is copied is copied in parts: {first} octets in one");
+            small(&mut client, 1).await;
+        }
     }
 }
 
@@ -151,8 +162,12 @@ async fn whatever_comes_behind_a_large_response_is_answered() {
     let large = get("/large");
     for behind in [get("/"), post("abc"), "\r\n".to_owned() + &post(""), get("/pieces")] {
         let all = large.clone() + &behind + &large + &get("/");
-        for cut in (1..=all.len()).step_by(7) {
+        for (before, cut) in [0, MANY]
+            .into_iter()
+            .flat_map(|before| (1..=all.len()).step_by(7).map(move |cut| (before, cut)))
+        {
             let (mut client, _) = connect(&server);
+            small(&mut client, before).await;
             client.send(&all[..cut]).await;
             // Where a whole response is due it is there before the rest is sent.
             let mut answers = Vec::new();
@@ -169,7 +184,11 @@ async fn whatever_comes_behind_a_large_response_is_answered() {
                 behind if behind.contains("pieces") => LARGE,
                 _ => 5,
             };
-            assert_eq!(lengths, [LARGE, second, LARGE, 5], "{behind:?} cut at {cut}");
+            assert_eq!(
+                lengths,
+                [LARGE, second, LARGE, 5],
+                "{behind:?} cut at {cut}, {before} before"
+            );
             assert!(answers.iter().all(|answer| answer.end == End::Framed && !answer.closes()));
         }
     }
@@ -179,15 +198,18 @@ async fn whatever_comes_behind_a_large_response_is_answered() {
 async fn who_closes_behind_a_large_response_is_let_go() {
     let server = serve().await;
     let (mut client, _) = connect(&server);
+    small(&mut client, MANY).await;
     let closes = get("/large").replace("Host", "Connection: close\r\nHost");
     assert_eq!(client.request(closes).await.body.len(), LARGE);
     assert_eq!(client.ends().await, End::Closed);
     let (mut client, _) = connect(&server);
+    small(&mut client, MANY).await;
     assert_eq!(client.request(get("/large")).await.body.len(), LARGE);
     client.finish_sending().await;
     assert_eq!(client.ends().await, End::Closed);
     // And a server that stops waits for nobody.
     let (mut client, _) = connect(&server);
+    small(&mut client, MANY).await;
     assert_eq!(client.request(get("/large")).await.body.len(), LARGE);
     server.1.stop().await.unwrap();
     assert_eq!(client.ends().await, End::Closed);

@@ -70,7 +70,7 @@ enum End {
     Silent(Phase),
     /// The client is idle, and may be until then.
     Resting(Instant),
-    /// The client is idle, and a hyper that copies no large content is to serve what comes.
+    /// The client is idle, and a hyper that writes otherwise is to serve what comes.
     Renewed,
     /// The client reset the connection.
     Departed,
@@ -104,7 +104,7 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
     let _open = shared.observer.connection();
     let Some((protocol, mut octets)) = sniff(&mut transport, &shared).await else { return };
     let old = wait::old(&shared.config);
-    let (mut first, mut vectored) = (Phase::Fresh, false);
+    let (mut first, mut vectored) = (Phase::Fresh, true);
     loop {
         let requests = requests(transport, octets, protocol, first, vectored, old, &shared);
         let paused = Box::pin(requests).await;
@@ -113,7 +113,7 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
         (transport, until) = match paused {
             Some((transport, Some(until))) => (transport, until),
             Some((same, None)) => {
-                (transport, octets, vectored) = (same, Bytes::new(), true);
+                (transport, octets, vectored) = (same, Bytes::new(), !vectored);
                 continue;
             }
             None => return,
@@ -126,6 +126,7 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
                 return;
             }
         };
+        vectored = true;
     }
 }
 
@@ -150,8 +151,9 @@ async fn requests<T: Transport>(
         tls: transport.tls().cloned(),
         server: Arc::clone(server),
     });
+    let renews = transport.is_write_vectored();
+    let vectored = vectored && renews;
     let state = Arc::new(State::new(Arc::clone(&shared.stop), Arc::clone(&shared.load), vectored));
-    let renews = !vectored && transport.is_write_vectored();
     state.enter(first);
     if old.is_some_and(|old| Instant::now() >= old) {
         state.set(AGED);

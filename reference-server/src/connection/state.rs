@@ -61,6 +61,8 @@ pub(crate) struct State {
     sent: AtomicBool,
     /// hyper passes large pieces on as they are, and copies none.
     vectored: bool,
+    /// What `served` was when a large piece was last sent by such a hyper.
+    large: AtomicU32,
     stop: Arc<Stop>,
     /// What was granted on HTTP/1.1, until hyper has let go.
     granted: Mutex<Option<Granted>>,
@@ -90,7 +92,11 @@ pub(crate) const HANDED_OVER: u8 = 16;
 /// The connection has been open for long enough: its next response says that it closes.
 pub(crate) const AGED: u8 = 32;
 /// A large piece was sent by a hyper that copies.
-pub(crate) const LARGE: u8 = 64;
+const LARGE: u8 = 64;
+
+/// After so many requests without a large piece of content it is worth while to have hyper copy: most new connections ask for less, and the one
+/// large piece that is copied before the change back is one in as many.
+const SMALL: u32 = 16;
 
 impl State {
     pub(crate) fn new(stop: Arc<Stop>, load: Arc<AtomicUsize>, vectored: bool) -> Self {
@@ -111,6 +117,7 @@ impl State {
             flushed: AtomicBool::new(false),
             sent: AtomicBool::new(false),
             vectored,
+            large: AtomicU32::new(0),
             stop,
             granted: Mutex::new(None),
             session: Mutex::default(),
@@ -327,12 +334,26 @@ impl State {
         self.vectored
     }
 
-    /// Whether hyper copies what it should not, and can be made anew that does not: it has served a request without content whose response was
-    /// large, and holds nothing.
+    /// A large piece of content is sent.
+    pub(crate) fn note_large(&self) {
+        if self.vectored {
+            self.large.store(self.served(), Relaxed);
+        } else {
+            self.set(LARGE);
+        }
+    }
+
+    /// Whether hyper can and should be made anew: it copies and has sent something large, or does not and has sent nothing large for a while; and it
+    /// has served a request without content, and holds nothing.
     #[inline]
     pub(crate) fn is_to_be_renewed(&self) -> bool {
-        self.flags.load(Relaxed) == LARGE
-            && self.phase() == Phase::Idle
+        let flags = self.flags.load(Relaxed);
+        let due = if self.vectored {
+            flags == 0 && self.served().wrapping_sub(self.large.load(Relaxed)) >= SMALL
+        } else {
+            flags == LARGE
+        };
+        due && self.phase() == Phase::Idle
             && self.flushed.load(Relaxed)
             && self.is_sent()
             && self.stop.stage() == Stage::Run

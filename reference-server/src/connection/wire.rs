@@ -4,8 +4,8 @@
 //! nothing more to say in this turn, and then leaves in one write; hyper never shuts the transport down, for its last words may have to be
 //! put better.
 //!
-//! Asked whether it takes several buffers in one write, it says no until something large was sent: hyper then makes one buffer of a head and
-//! its content, which for small content is cheaper than a queue of both, and copies what is large. Only a new hyper asks again.
+//! Asked whether it takes several buffers in one write, it says no where a connection has long sent nothing large: hyper then makes one buffer
+//! of a head and its content, which for small content is cheaper than a queue of both, and copies what is large. Only a new hyper asks again.
 //!
 //! Gathering is what hyper's own `pipeline_flush` does, which however buffers a streamed response without bound and strands the last
 //! responses of a connection that ends in a malformed head (hyper 1.12).
