@@ -109,11 +109,13 @@ impl OutgoingBody {
     fn poll_plain(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let mut frame = Pin::new(&mut self.inner).poll_frame(cx);
         match &mut frame {
-            // Once the connection takes large pieces as they are, they stay where they were made.
-            Poll::Ready(Some(Ok(frame)))
-                if length(frame) >= LARGE_PIECE && !self.underway.is_vectored() =>
-            {
-                self.take_apart(frame);
+            Poll::Ready(Some(Ok(frame))) if length(frame) >= LARGE_PIECE => {
+                // Where the connection takes large pieces as they are, they stay where they were made.
+                if self.underway.is_vectored() {
+                    self.underway.note_large();
+                } else {
+                    self.take_apart(frame);
+                }
             }
             Poll::Ready(Some(Err(error))) => self.failed(error),
             _ => {}
