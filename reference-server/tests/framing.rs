@@ -265,6 +265,23 @@ async fn a_thousand_pipelined_requests_are_answered_in_order() {
     tokio::join!(send, read);
 }
 
+// hyper gives way after sixteen requests of a pipeline, and what it has not looked at yet must not be forgotten.
+// Evidence: REQ-HTTP-26
+#[tokio::test]
+async fn a_request_deep_in_a_pipeline_is_judged_like_the_first() {
+    let server = serve(application).await;
+    for before in [0, 15, 16, 17, 40] {
+        let mut client = connect(&server).await;
+        let smuggled = "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        client.send(get("/a", "1.1", "").repeat(before) + smuggled).await;
+        for _ in 0..before {
+            assert_eq!(client.response().await.text(), "/a");
+        }
+        let refused = client.response().await;
+        assert_eq!((refused.status, refused.closes()), (400, true), "behind {before}");
+    }
+}
+
 // Evidence: REQ-EXCH-09
 #[tokio::test]
 async fn a_client_that_only_stopped_sending_gets_its_answers() {

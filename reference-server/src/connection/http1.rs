@@ -184,8 +184,14 @@ pub(super) async fn drive<T: Transport>(
         if state.is_to_be_renewed() && renews {
             return Poll::Ready(End::Renewed);
         }
-        let rested = || state.has_begun();
-        match ready!(wait.poll(cx, state, &shared.config, sleep.as_mut(), rested)) {
+        // Only where hyper waits does the watch know what it has parsed.
+        let waits = state.waits();
+        let rested = || waits && state.has_begun();
+        let silence = wait.poll(cx, state, &shared.config, sleep.as_mut(), rested);
+        if !waits {
+            wait.pause();
+        }
+        match ready!(silence) {
             Silence::Over(phase) => Poll::Ready(End::Silent(phase)),
             Silence::Resting(until) => Poll::Ready(End::Resting(until)),
         }

@@ -59,6 +59,8 @@ pub(crate) struct State {
     flushed: AtomicBool,
     /// And all that is in the wire is sent.
     sent: AtomicBool,
+    /// hyper has asked for octets and none were there: it has parsed all that it could.
+    waits: AtomicBool,
     /// hyper passes large pieces on as they are, and copies none.
     vectored: bool,
     /// What `served` was when a large piece was last sent by such a hyper.
@@ -116,6 +118,7 @@ impl State {
             whole: AtomicBool::new(false),
             flushed: AtomicBool::new(false),
             sent: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
             vectored,
             large: AtomicU32::new(0),
             stop,
@@ -144,6 +147,7 @@ impl State {
     #[inline]
     pub(crate) fn begin(self: &Arc<Self>) -> Underway {
         self.enter(Phase::Busy);
+        self.waits.store(false, Relaxed);
         self.served.store(self.served().wrapping_add(1), Relaxed);
         self.in_flight.store(self.in_flight.load(Relaxed) + 1, Relaxed);
         self.load.fetch_add(1, Relaxed);
@@ -266,6 +270,7 @@ impl State {
     /// [`HeadWatch::feed`].
     #[inline]
     pub(crate) fn feed(&self, octets: &[u8]) -> bool {
+        self.waits.store(false, Relaxed);
         let mut head = self.head();
         let of_a_head = head.feed(octets);
         self.look_at(&head);
@@ -308,6 +313,18 @@ impl State {
     pub(crate) fn note_written(&self) {
         self.flushed.store(false, Relaxed);
         self.sent.store(false, Relaxed);
+    }
+
+    /// hyper has asked for octets, and none were there.
+    #[inline]
+    pub(crate) fn note_waits(&self) {
+        self.waits.store(true, Relaxed);
+    }
+
+    /// Whether hyper waits for octets. Where not it may have some that it has not looked at: it gives way after 16 requests of a pipeline.
+    #[inline]
+    pub(crate) fn waits(&self) -> bool {
+        self.waits.load(Relaxed)
     }
 
     /// hyper has written all.
@@ -353,7 +370,8 @@ impl State {
         } else {
             flags == LARGE
         };
-        due && self.phase() == Phase::Idle
+        due && self.waits()
+            && self.phase() == Phase::Idle
             && self.flushed.load(Relaxed)
             && self.is_sent()
             && self.stop.stage() == Stage::Run

@@ -245,6 +245,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<T> {
         }
         if this.octets.is_empty() {
             let read = Pin::new(&mut socket.transport).poll_read(cx, buf);
+            if read.is_pending() {
+                this.state.note_waits();
+            }
             if read.is_pending() && this.protocol == Protocol::Http1 && !this.state.is_sent() {
                 // hyper has answered all that came, and the socket is locked: the turn need not lock it again to send. What fails
                 // here fails there.
