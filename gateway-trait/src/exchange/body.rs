@@ -9,17 +9,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 
+use super::call::{ApplicationFuture, poll_application};
 use super::outcome::Completion;
 use super::phase::{Event, Phase};
+use super::piece::{Failure, Piece};
 use super::pull::Pull;
 use super::slot::Slot;
-use super::{ApplicationFuture, call, drop_quietly, own, poll_application};
+use super::stream::{Stream, dropped_writer};
 use crate::input::BoxBody;
 use crate::upgrade::session::Session;
-use crate::{Error, Finished, Result};
+use crate::{Error, Result};
 
 /// The content of a response: it holds the application's future where that has not returned, and polls it.
 ///
@@ -46,34 +48,6 @@ enum Source {
     },
     /// The connection was taken over; boxed, for few are.
     Session(Box<Session>),
-}
-
-/// The application goes on, or left trailers behind.
-struct Stream {
-    future: Option<ApplicationFuture>,
-    slot: Arc<Slot>,
-    declared: Option<u64>,
-    sent: u64,
-    /// A chunk may be there before the application is asked: the first one, or that of a writer elsewhere for which the last demand waited.
-    look_first: bool,
-}
-
-/// What is given in place of a frame when a body fails: the last of what came before, and why.
-struct Failure {
-    chunk: Bytes,
-    error: Error,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { chunk: Bytes::new(), error }
-    }
-}
-
-/// A frame, as small as it can be on its way.
-pub(super) enum Piece {
-    Data(Bytes),
-    Trailers(Box<HeaderMap>),
 }
 
 impl ResponseBody {
@@ -345,79 +319,6 @@ impl Source {
             Self::Pull(pull) => pull.expected == Some(pull.sent),
             Self::Ended | Self::Whole(_) | Self::Cut { .. } | Self::Session(_) => false,
         }
-    }
-}
-
-impl Stream {
-    /// The application has returned: its word, and then what it left behind.
-    #[inline(never)]
-    fn ended(
-        &mut self,
-        result: Result<Finished>,
-        cx: &Context<'_>,
-    ) -> Result<Option<Piece>, Failure> {
-        let failure =
-            own(result, &self.slot).map(|()| self.slot.lock().step(Event::ReturnFinished)).err();
-        self.returned(failure, cx)
-    }
-
-    /// The application has returned, or might as well have.
-    #[inline(never)]
-    fn returned(
-        &mut self,
-        failure: Option<Error>,
-        cx: &Context<'_>,
-    ) -> Result<Option<Piece>, Failure> {
-        // The slot hears of the failure before the destructors of the application run.
-        let failure = failure.map(|error| Failure { chunk: self.slot.close(Event::Fail), error });
-        if let Some(future) = self.future.take() {
-            call::end(future);
-        }
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(self.rest(cx)),
-        }
-    }
-
-    /// What an application that has returned left behind: the held chunk, and after it the trailers.
-    #[inline(never)]
-    fn rest(&mut self, cx: &Context<'_>) -> Option<Piece> {
-        let mut state = self.slot.lock();
-        if let Some(data) = state.take_chunk(true) {
-            let waker = state.make_room(&self.slot, cx);
-            drop(state);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-            self.sent += data.len() as u64;
-            return Some(Piece::Data(data));
-        }
-        state.trailers.take().map(Piece::Trailers)
-    }
-
-    #[inline]
-    fn is_spent(&self) -> bool {
-        self.future.is_none() && {
-            let state = self.slot.lock();
-            state.chunk.is_none() && state.trailers.is_none()
-        }
-    }
-}
-
-#[cold]
-fn dropped_writer() -> Error {
-    Error::application("the application dropped its body writer before it was finished")
-        .with_requirement("REQ-BODY-16")
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        // After an end the table has no place for the event, and only the writer is told.
-        self.slot.close(Event::Cancel);
-        if let Some(future) = self.future.take() {
-            drop_quietly(future);
-        }
-        Slot::retire(&mut self.slot);
     }
 }
 

@@ -1,7 +1,7 @@
-//! The application's future, in a box that is used again.
+//! The application's future, in a box that is used again: made, polled and dropped.
 //!
 //! Rules of this room: a thread keeps the box of the call that ended last, empty, and the next call of the same application moves in; the
-//! future is made in its place, for it may be large.
+//! future is made in its place, for it may be large; a panic of the application ends nothing else.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::{Application, Environ, Finished, Result, StartResponse};
+use crate::{Application, Environ, Error, Finished, Result, StartResponse};
 
 /// A call of an application that is under way.
 pub(crate) type ApplicationFuture = Pin<Box<dyn Call>>;
@@ -100,4 +100,32 @@ where
         this.future.set(Some(future));
         true
     }
+}
+
+/// Polls the application; a panic is an error of the application.
+#[inline]
+pub(crate) fn poll_application(
+    future: &mut ApplicationFuture,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Finished>> {
+    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(Err(panicked("the application", &*panic))),
+    }
+}
+
+#[cold]
+pub(super) fn panicked(who: &str, panic: &(dyn Any + Send)) -> Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is no text");
+    Error::application(format!("{who} panicked: {message}")).with_requirement("REQ-APP-03")
+}
+
+/// Drops what an application made; its destructors may panic and that ends nothing else.
+#[inline]
+pub(crate) fn drop_quietly<T>(theirs: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(theirs)));
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-use super::body::Piece;
-use super::{drop_quietly, panicked};
+use super::call::{drop_quietly, panicked};
+use super::piece::Piece;
 use crate::fields::check_trailers;
 use crate::input::BoxBody;
 use crate::{Error, Result};

@@ -11,13 +11,13 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::drop_quietly;
+use super::call::drop_quietly;
 use super::outcome::Callbacks;
 use super::phase::{Event, Phase};
 use crate::input::BoxBody;
 use crate::upgrade::UpgradeOffer;
 use crate::upgrade::session::Begun;
-use crate::{Capabilities, Error, ResponseBody, ResponseHead, Result};
+use crate::{Capabilities, Error, Finished, ResponseBody, ResponseHead, Result};
 
 /// A hook on the head of the response, registered by middleware.
 pub(crate) type HeadHook = Box<dyn FnOnce(&mut ResponseHead) -> Result<()> + Send>;
@@ -424,4 +424,18 @@ fn overrun(written: u64, declared: u64) -> Error {
 #[cold]
 pub(crate) fn departed() -> Error {
     Error::new(crate::Fault::Client, "the exchange is over: nobody takes the rest of the response")
+}
+
+/// Checks that the application returned the `Finished` of this very exchange; the slot has still to hear of its return.
+#[inline]
+pub(crate) fn own(result: Result<Finished>, slot: &Arc<Slot>) -> Result<()> {
+    if result?.belongs_to(slot) { Ok(()) } else { Err(anothers()) }
+}
+
+#[cold]
+fn anothers() -> Error {
+    Error::application(
+        "the application returned the `Finished` of another exchange than the one it was called for",
+    )
+    .with_requirement("REQ-APP-02")
 }
