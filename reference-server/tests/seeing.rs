@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rwgi_server::{Config, RequestId, Running, Server, TraceParent};
 use serde_json::Value;
+use support::certificates::Directory;
 use support::{Client, End, connect, within};
 
 /// A path of its own, with nothing there.
@@ -282,30 +283,44 @@ async fn without_a_word_there_is_no_admin_listener() {
     server.stop().await.unwrap();
 }
 
+/// What `rwgi status` says of an address.
+async fn status(address: String) -> std::process::Output {
+    let mut command = support::command::command();
+    command.args(["status", "--admin", &address]);
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    within("the command to end", run).await.unwrap()
+}
+
 #[tokio::test]
 async fn status_prints_the_state_for_a_terminal() {
     let server = demo(watched()).await;
     let mut client = connect(&server).await;
     client.get("/plaintext").await;
     let address = server.admin_address().unwrap().to_string();
-    let run = |address: String| async move {
-        let mut command = support::command::command();
-        command.args(["status", "--admin", &address]);
-        let run = tokio::task::spawn_blocking(move || command.output().unwrap());
-        within("the command to end", run).await.unwrap()
-    };
-    let output = run(address.clone()).await;
+    let output = status(address.clone()).await;
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     for part in ["ready", "1 in all", &server.address().unwrap().to_string()] {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
     // The other listener is none of this kind, and says so.
-    let output = run(server.address().unwrap().to_string()).await;
+    let output = status(server.address().unwrap().to_string()).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("admin"));
     server.stop().await.unwrap();
-    assert_eq!(run(address).await.status.code(), Some(1));
+    assert_eq!(status(address).await.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn status_is_asked_over_a_unix_socket_as_well() {
+    let directory = Directory::new();
+    let address = format!("unix:{}", directory.file("s").display());
+    let server = demo(Config { admin: Some(address.clone()), ..Config::default() }).await;
+    let output = status(address).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("ready"), "{said}");
+    server.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod dev;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -290,12 +291,22 @@ fn status(settings: &Settings) -> ExitCode {
     }
 }
 
-/// Asks a running server for its state.
+/// Asks a running server for its state, at an address as `--admin` has it.
 fn ask(address: &str) -> std::io::Result<Status> {
-    let odd = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
-    let mut stream = TcpStream::connect(address)?;
+    if let Some(path) = address.strip_prefix("unix:") {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        return ask_on(stream, "localhost");
+    }
+    let address = address.strip_prefix("http://").unwrap_or(address);
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(ANSWER))?;
-    write!(stream, "GET /status.json HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    ask_on(stream, address)
+}
+
+fn ask_on(mut stream: impl Read + Write, host: &str) -> std::io::Result<Status> {
+    let odd = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
+    write!(stream, "GET /status.json HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(MOST_OF_AN_ANSWER).read_to_end(&mut answer)?;
     let body = memchr::memmem::find(&answer, b"\r\n\r\n").map(|end| &answer[end + 4..]);
