@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 
 use http::StatusCode;
-use rwgi::{Endpoint, Environ, Finished, StartResponse};
-use rwgi_server::{Config, Listener, Server, Transport};
+use rwgi::{Environ, Finished, StartResponse};
+use rwgi_server::{Config, Server, Transport};
+use support::pipes::pipes_of;
 use support::{Client, End};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
@@ -71,23 +72,6 @@ impl AsyncWrite for Seen {
 
 impl Transport for Seen {}
 
-struct Pipes(mpsc::UnboundedReceiver<Seen>);
-
-impl Listener for Pipes {
-    type Stream = Seen;
-
-    async fn accept(&mut self) -> Seen {
-        match self.0.recv().await {
-            Some(stream) => stream,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        Endpoint::Unknown
-    }
-}
-
 /// `/large` is a MiB, `/pieces` the same in pieces of 64 KiB; everything else is what was posted.
 async fn application(mut environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
     match environ.path() {
@@ -109,9 +93,9 @@ async fn application(mut environ: Environ, start: StartResponse) -> rwgi::Result
 type Clients = (mpsc::UnboundedSender<Seen>, rwgi_server::Running);
 
 async fn serve() -> Clients {
-    let (sender, receiver) = mpsc::unbounded_channel();
+    let (sender, pipes) = pipes_of();
     let server = Server::new(application).config(Config::default());
-    (sender, server.start_on([Pipes(receiver)]).await.unwrap())
+    (sender, server.start_on([pipes]).await.unwrap())
 }
 
 fn connect((sender, _): &Clients) -> (Client<DuplexStream>, Arc<AtomicUsize>) {

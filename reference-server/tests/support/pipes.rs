@@ -1,24 +1,24 @@
 //! A listener of pipes: the same server without sockets, where a paused clock decides what time it is.
 
 use rwgi::{Application, Endpoint};
-use rwgi_server::{Config, Listener, Running, Server};
+use rwgi_server::{Config, Listener, Running, Server, Transport};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
 use super::Client;
 
-/// Accepts the pipes that a [`Dial`] makes.
+/// Accepts the pipes that a [`Dial`] makes, or others that are sent to it.
 #[derive(Debug)]
-pub struct Pipes(mpsc::UnboundedReceiver<DuplexStream>);
+pub struct Pipes<T = DuplexStream>(mpsc::UnboundedReceiver<T>);
 
 /// Makes pipes to a server.
 #[derive(Clone, Debug)]
 pub struct Dial(mpsc::UnboundedSender<DuplexStream>);
 
-impl Listener for Pipes {
-    type Stream = DuplexStream;
+impl<T: Transport> Listener for Pipes<T> {
+    type Stream = T;
 
-    async fn accept(&mut self) -> DuplexStream {
+    async fn accept(&mut self) -> T {
         match self.0.recv().await {
             Some(stream) => stream,
             None => std::future::pending().await,
@@ -41,8 +41,14 @@ impl Dial {
 
 /// A listener of pipes and what dials it.
 pub fn pipes() -> (Dial, Pipes) {
+    let (sender, pipes) = pipes_of();
+    (Dial(sender), pipes)
+}
+
+/// A listener of pipes of some other type, and what takes them.
+pub fn pipes_of<T>() -> (mpsc::UnboundedSender<T>, Pipes<T>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    (Dial(sender), Pipes(receiver))
+    (sender, Pipes(receiver))
 }
 
 /// Serves an application on pipes.
