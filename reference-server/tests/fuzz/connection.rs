@@ -12,7 +12,7 @@ use crate::support::Count;
 use crate::support::corpus::Corpus;
 use crate::support::pipes::{Dial, serve_on_pipes};
 
-/// The preface of HTTP/2, after which the octets are another target's.
+/// The preface of HTTP/2, after which the octets are read by h2, and what comes back is frames.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 async fn exchange(dial: &Dial, pieces: [&[u8]; 2]) -> Vec<u8> {
