@@ -90,6 +90,21 @@ impl WebServer {
             }
         }
     }
+
+    /// Sends what the sockets hold; gives how much that was once nothing more is taken, however often it is tried.
+    async fn send_until_refused(&self, records: &[u8]) -> usize {
+        let (mut sent, mut refused) = (0, 0);
+        while refused < 1000 && sent < records.len() {
+            match self.stream.try_write(&records[sent..]) {
+                Ok(taken) => (sent, refused) = (sent + taken, 0),
+                Err(_) => {
+                    refused += 1;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        sent
+    }
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<u8> {
@@ -298,17 +313,7 @@ async fn content_that_nobody_reads_holds_the_web_server_back() {
         records.resize(records.len() + 32 * 1024, 0);
     }
     records.extend([1, STDIN, 0, 1, 0, 0, 0, 0]);
-    // What the sockets hold is taken; then nothing is, however often it is tried.
-    let (mut sent, mut refused) = (0, 0);
-    while refused < 1000 && sent < records.len() {
-        match server.stream.try_write(&records[sent..]) {
-            Ok(taken) => (sent, refused) = (sent + taken, 0),
-            Err(_) => {
-                refused += 1;
-                tokio::task::yield_now().await;
-            }
-        }
-    }
+    let sent = server.send_until_refused(&records).await;
     assert!(sent < records.len() / 2, "{sent} octets were taken and nobody read them");
     opened.add_permits(1);
     let (mut read, mut write) = server.stream.into_split();
@@ -329,16 +334,7 @@ async fn answers_that_nobody_reads_hold_the_web_server_back() {
     let server = WebServer::connect(&running).await;
     // Each is answered by itself, with twice the octets.
     let records = [1, 99, 0, 0, 0, 0, 0, 0].repeat(8 * 1024 * 1024);
-    let (mut sent, mut refused) = (0, 0);
-    while refused < 1000 && sent < records.len() {
-        match server.stream.try_write(&records[sent..]) {
-            Ok(taken) => (sent, refused) = (sent + taken, 0),
-            Err(_) => {
-                refused += 1;
-                tokio::task::yield_now().await;
-            }
-        }
-    }
+    let sent = server.send_until_refused(&records).await;
     assert!(sent < records.len() / 2, "{sent} octets were taken and nobody read the answers");
 }
 
