@@ -270,15 +270,25 @@ async fn a_thousand_pipelined_requests_are_answered_in_order() {
 #[tokio::test]
 async fn a_request_deep_in_a_pipeline_is_judged_like_the_first() {
     let server = serve(application).await;
-    for before in [0, 15, 16, 17, 40] {
-        let mut client = connect(&server).await;
-        let smuggled = "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-        client.send(get("/a", "1.1", "").repeat(before) + smuggled).await;
-        for _ in 0..before {
-            assert_eq!(client.response().await.text(), "/a");
+    let smuggled = "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let with_content = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx";
+    let empty = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    // A `#` has each head looked at.
+    let (bare, looked_at) = (get("/a", "1.1", ""), get("/a", "1.1", "X-Mark: #\r\n"));
+    for (before, last) in [0, 15, 16, 17, 40]
+        .into_iter()
+        .flat_map(|n| [&*bare, &looked_at, with_content, empty].map(|l| (n, l)))
+    {
+        for rest in ["", "GET /c"] {
+            let mut client = connect(&server).await;
+            client.send(bare.repeat(before) + last + smuggled + rest).await;
+            for _ in 0..=before {
+                assert_eq!(client.response().await.text(), "/a");
+            }
+            let refused = client.response().await;
+            let place = format!("behind {before} and {last:?}, before {rest:?}");
+            assert_eq!((refused.status, refused.closes()), (400, true), "{place}");
         }
-        let refused = client.response().await;
-        assert_eq!((refused.status, refused.closes()), (400, true), "behind {before}");
     }
 }
 
