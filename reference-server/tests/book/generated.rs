@@ -160,13 +160,20 @@ fn suite() -> Result<String, String> {
     Ok(text)
 }
 
-/// The table at the head of the page about servers that are not ours.
+/// The table at the head of the page about servers that are not ours; it is to be of the suite that stands here.
 fn strangers() -> Result<String, String> {
     let page = read("conformance-tests/STRANGERS.md")?;
     let table = page
         .lines()
         .skip_while(|line| !line.starts_with('|'))
         .take_while(|line| line.starts_with('|'));
+    let cases = rwgi_conformance::server::cases::all().count();
+    let mut taken = table.clone().filter_map(|row| row.split('|').nth(2)?.trim().parse().ok());
+    if let Some(other) = taken.find(|&of: &usize| of != cases) {
+        return Err(format!(
+            "conformance-tests/STRANGERS.md is of {other} cases, and there are {cases}: make it anew with the command that stands in it"
+        ));
+    }
     Ok(table.fold(String::new(), |text, line| text + line + "\n"))
 }
 
