@@ -3,15 +3,21 @@
 //! Rules of this room: a question has a number and a limit to its wait; what is taken out of Redis is in the queue here before anybody is asked
 //! whether they still want it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::frame::{self, Answer, Head, Reply};
 use crate::mailbox::Mailbox;
 use crate::{Error, Gap, Missed, Result};
+
+/// Messages on their way to named channels of one server at once: each is a copy of its own until it has left.
+const AT_ONCE: usize = 64;
 
 /// A question to other processes; nobody listens for answers once it is dropped.
 pub(super) struct Question<'a> {
@@ -77,6 +83,60 @@ impl Shared {
             Ok(Ok(result)) => result,
             _ => Err(Error::late("Redis", self.timeout)),
         }
+    }
+
+    /// Puts a sealed message into a named channel, on the server that holds it; gives whether there was room.
+    pub(super) async fn put(&self, channel: &str, sealed: &[u8]) -> Result<bool> {
+        let limits = self.local.config();
+        let mut connection = self.connection(self.ring.shard(channel)).await?;
+        self.scripts
+            .put
+            .key(self.list_key(channel))
+            .arg(sealed)
+            .arg(limits.expiry.as_millis() as u64)
+            .arg(limits.capacity_of(channel))
+            .arg(self.wake_topic())
+            .arg(channel)
+            .invoke_async(&mut connection)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Puts a sealed message into named channels, each on the server that holds it; gives how many hold it, and how many were full. Of the rest
+    /// nobody said anything in time.
+    pub(super) async fn put_into(&self, channels: &[String], sealed: &[u8]) -> (u64, u64) {
+        let mut servers: HashMap<usize, Vec<&str>> = HashMap::new();
+        for channel in channels {
+            servers.entry(self.ring.shard(channel)).or_default().push(channel);
+        }
+        // Each server by itself, so that none waits for one that is lost.
+        let puts = servers.into_values().map(|channels| self.put_here(channels, sealed));
+        let sum = |sum: (u64, u64), one: (u64, u64)| (sum.0 + one.0, sum.1 + one.1);
+        join_all(puts).await.into_iter().fold((0, 0), sum)
+    }
+
+    /// The same, of channels on one server.
+    async fn put_here(&self, channels: Vec<&str>, sealed: &[u8]) -> (u64, u64) {
+        let (mut delivered, mut full) = (0, 0);
+        let mut channels = channels.into_iter();
+        let mut on_their_way = FuturesUnordered::new();
+        let all = async {
+            loop {
+                while on_their_way.len() < AT_ONCE
+                    && let Some(channel) = channels.next()
+                {
+                    on_their_way.push(self.put(channel, sealed));
+                }
+                match on_their_way.next().await {
+                    Some(Ok(true)) => delivered += 1,
+                    Some(Ok(false)) => full += 1,
+                    Some(Err(_)) => {}
+                    None => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(self.timeout, all).await;
+        (delivered, full)
     }
 
     pub(super) async fn roll(&self, group: &str) -> Result<(Vec<String>, Vec<String>)> {

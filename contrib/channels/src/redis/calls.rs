@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::Redis;
 use super::ask::{fetch, written};
@@ -40,22 +40,8 @@ impl ChannelLayer for Redis {
                 }
             }
             None => {
-                let capacity = shared.local.config().capacity_of(channel);
-                let sealed = shared.keys.seal(message)?;
-                let mut connection = shared.connection(shared.ring.shard(channel)).await?;
-                let room: bool = shared
-                    .scripts
-                    .put
-                    .key(shared.list_key(channel))
-                    .arg(sealed.as_ref())
-                    .arg(shared.local.config().expiry.as_millis() as u64)
-                    .arg(capacity)
-                    .arg(shared.wake_topic())
-                    .arg(channel)
-                    .invoke_async(&mut connection)
-                    .await
-                    .map_err(|error| shared.failed(error))?;
-                if room { Ok(()) } else { full(capacity) }
+                let room = shared.put(channel, &shared.keys.seal(message)?).await?;
+                if room { Ok(()) } else { full(shared.local.config().capacity_of(channel)) }
             }
         }
     }
@@ -187,7 +173,8 @@ impl ChannelLayer for Redis {
             .arg(frame)
             .arg(sealed.as_ref())
             .arg(limits.expiry.as_millis() as u64)
-            .arg(limits.capacity);
+            .arg(limits.capacity)
+            .arg(u8::from(shared.shards.len() == 1));
         for (pattern, capacity) in &limits.capacities {
             call.arg(lua(pattern)).arg(*capacity);
         }
@@ -196,9 +183,10 @@ impl ChannelLayer for Redis {
         let number =
             |at: usize| answer.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let mut delivery = Delivery { delivered: number(0), full: number(1), gone: number(2) };
-        let mut silent: HashMap<&str, u64> = answer
-            .get(3..)
-            .unwrap_or_default()
+        let told = answer.get(4..).unwrap_or_default();
+        let processes = usize::try_from(number(3)).unwrap_or(usize::MAX).saturating_mul(2);
+        let (processes, elsewhere) = told.split_at(processes.min(told.len()));
+        let mut silent: HashMap<&str, u64> = processes
             .chunks_exact(2)
             .map(|pair| (pair[0].as_str(), pair[1].parse().unwrap_or(0)))
             .collect();
@@ -211,8 +199,11 @@ impl ChannelLayer for Redis {
                 }
             }
         };
-        let _ = tokio::time::timeout(shared.timeout, answers).await;
-        delivery.gone += silent.values().sum::<u64>();
+        let answers = tokio::time::timeout(shared.timeout, answers);
+        let (_, (delivered, full)) = join(answers, shared.put_into(elsewhere, &sealed)).await;
+        delivery.gone += silent.values().sum::<u64>() + elsewhere.len() as u64 - delivered - full;
+        delivery.delivered += delivered;
+        delivery.full += full;
         Ok(delivery)
     }
 

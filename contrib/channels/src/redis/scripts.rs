@@ -8,8 +8,9 @@ use ::redis::Script;
 pub(super) struct Scripts {
     /// Says something to one process: KEYS lease, number; ARGV topic, frame. Gives whether somebody listens.
     pub(super) say: Script,
-    /// Says something to each process of a group and puts it into each named channel. KEYS group, named channels; ARGV the key prefix, frame,
-    /// the sealed message, expiry, default capacity, then patterns and capacities. Gives delivered, full, gone, then processes with counts.
+    /// Says something to each process of a group and puts it into each named channel, unless those may be on other servers. KEYS group, named
+    /// channels; ARGV the key prefix, frame, the sealed message, expiry, default capacity, whether all channels are here, then patterns and
+    /// capacities. Gives delivered, full, gone, how many processes have heard it, these with counts, and the channels that are still to be served.
     pub(super) group: Script,
     /// Puts a message into a list: KEYS list; ARGV message, expiry, capacity, topic, channel. Gives whether there was room.
     pub(super) put: Script,
@@ -78,22 +79,30 @@ for i = 1, #counts, 2 do
     answer[#answer + 1] = counts[i + 1]
   end
 end
+local processes = #answer / 2
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))
 for _, channel in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local capacity = ARGV[5]
-  for i = 6, #ARGV, 2 do
-    if string.match(channel, ARGV[i]) then
-      capacity = ARGV[i + 1]
-      break
+  if ARGV[6] == '0' then
+    answer[#answer + 1] = channel
+  else
+    local capacity = ARGV[5]
+    for i = 7, #ARGV, 2 do
+      if string.match(channel, ARGV[i]) then
+        capacity = ARGV[i + 1]
+        break
+      end
+    end
+    if put(prefix .. 'list:' .. channel, ARGV[3], tonumber(ARGV[4]), capacity, prefix .. 'wake', channel) then
+      delivered = delivered + 1
+    else
+      full = full + 1
     end
   end
-  if put(prefix .. 'list:' .. channel, ARGV[3], tonumber(ARGV[4]), capacity, prefix .. 'wake', channel) then
-    delivered = delivered + 1
-  else
-    full = full + 1
-  end
 end
-return {tostring(delivered), tostring(full), tostring(gone), unpack(answer)}
+for at, number in ipairs({delivered, full, gone, processes}) do
+  table.insert(answer, at, string.format('%.0f', number))
+end
+return answer
 ";
 
 const PUT: &str =

@@ -1,7 +1,9 @@
 //! Ways to reach a server: a port, a socket, sentinels, several at once.
 
 use bytes::Bytes;
-use rwgi_channels::{ChannelLayer, Error, Received, Redis, RedisConfig, Server};
+use rwgi_channels::{
+    ChannelLayer, Config, Error, Gap, Missed, Received, Redis, RedisConfig, Server,
+};
 
 use crate::redis_server::{RedisServer, connected, patient, within};
 
@@ -42,6 +44,39 @@ async fn several_servers_share_the_names() {
     }
     let addresses = servers.iter().map(|server| Server::Url(server.url())).collect();
     works(RedisConfig { servers: addresses, ..RedisConfig::new("") }).await;
+}
+
+#[tokio::test]
+async fn a_named_channel_hears_of_groups_that_are_on_other_servers() {
+    let mut servers = Vec::new();
+    for _ in 0..3 {
+        let Some(server) = RedisServer::start().await else { return };
+        servers.push(server);
+    }
+    let addresses = servers.iter().map(|server| Server::Url(server.url())).collect();
+    let limits = Config::default().capacity_for("small-*", 1);
+    let config = RedisConfig { servers: addresses, limits, ..RedisConfig::new("") };
+    let layer = connected(patient(config)).await;
+    for number in 0..20 {
+        // Some channels are where their group is, most are not.
+        let (group, channel) = (format!("room-{number}"), format!("small-{number}"));
+        layer.group_add(&group, &channel).await.unwrap();
+        let first = layer.group_send(&group, Bytes::from("one")).await.unwrap();
+        assert_eq!((first.delivered, first.full, first.gone), (1, 0, 0), "{group}");
+        let second = layer.group_send(&group, Bytes::from("two")).await.unwrap();
+        assert_eq!((second.delivered, second.full, second.gone), (0, 1, 0), "{group}");
+        let mut received = Vec::new();
+        for _ in 0..2 {
+            received.push(within("a message", layer.receive(&channel)).await.unwrap());
+        }
+        let missed = Received::Gap(Gap { reason: Missed::Full, count: Some(1) });
+        assert_eq!(received, [missed, Received::Message(Bytes::from("one"))], "{group}");
+    }
+    for number in 0..20 {
+        layer.group_add("all", &format!("other-{number}")).await.unwrap();
+    }
+    let whole = layer.group_send("all", Bytes::from("x")).await.unwrap();
+    assert_eq!((whole.delivered, whole.full, whole.gone), (20, 0, 0));
 }
 
 #[tokio::test]
