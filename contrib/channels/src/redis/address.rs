@@ -14,8 +14,8 @@ use crate::{Error, Result};
 /// Places of each server on the ring: enough that their shares differ by little.
 const PLACES: u32 = 128;
 
-/// Where a Redis is.
-#[derive(Clone, Debug)]
+/// Where a Redis is. Neither its `Display` nor its `Debug` shows a password.
+#[derive(Clone)]
 pub enum Server {
     /// At an address: `redis://host:6379/0`, `rediss://…` for TLS, `redis+unix:///run/redis.sock`.
     Url(String),
@@ -34,7 +34,8 @@ impl Server {
         let check = |url: &String| match url.as_str().into_connection_info() {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::Configuration(format!(
-                "{url:?} is no address of a Redis (redis://, rediss:// or redis+unix://): {error}"
+                "{:?} is no address of a Redis (redis://, rediss:// or redis+unix://): {error}",
+                public(url)
             ))),
         };
         match self {
@@ -64,10 +65,10 @@ impl Server {
         }
     }
 
-    /// What it is called on the ring.
+    /// What it is called on the ring: the same to every process, whatever name and password it was given.
     fn identity(&self) -> String {
         match self {
-            Self::Url(url) => url.clone(),
+            Self::Url(url) => public(url),
             Self::Sentinel { master, .. } => master.clone(),
         }
     }
@@ -76,11 +77,32 @@ impl Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // A password is nobody's business in a log.
-            Self::Url(url) => f.write_str(url.rsplit_once('@').map_or(url, |(_, address)| address)),
+            Self::Url(url) => f.write_str(&public(url)),
             Self::Sentinel { master, .. } => write!(f, "the master {master}"),
         }
     }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => f.debug_tuple("Url").field(&public(url)).finish(),
+            Self::Sentinel { sentinels, master } => {
+                let sentinels: Vec<_> = sentinels.iter().map(|url| public(url)).collect();
+                let mut shown = f.debug_struct("Sentinel");
+                shown.field("sentinels", &sentinels).field("master", master).finish()
+            }
+        }
+    }
+}
+
+/// An address without what is nobody's business in a log: what stands before the `@`, and the query, where the password of a Unix socket is.
+fn public(url: &str) -> String {
+    let (scheme, rest) = url.split_at(url.find("://").map_or(0, |at| at + 3));
+    // All before the last one, wherever a malformed address has it; in a path it is a letter like another.
+    let at = if scheme.ends_with("unix://") { None } else { rest.rfind('@') };
+    let address = at.map_or(rest, |at| &rest[at + 1..]);
+    format!("{scheme}{}", address.split('?').next().unwrap_or_default())
 }
 
 /// Consistent hashing: a name belongs to the next server on the ring.
@@ -146,7 +168,38 @@ mod tests {
         for good in ["redis://host", "redis+unix:///run/redis.sock", "redis://:secret@host:1/2"] {
             Server::Url(good.to_owned()).check().unwrap();
         }
-        let server = Server::Url("redis://user:secret@host:1".to_owned());
-        assert_eq!(server.to_string(), "host:1");
+        for (url, shown) in [
+            ("redis://user:secret@host:1/2", "redis://host:1/2"),
+            ("rediss://:se%40cret@host", "rediss://host"),
+            ("redis://:sec@ret@host", "redis://host"),
+            ("redis://:sec/ret@host", "redis://host"),
+            ("redis://:sec?ret@host", "redis://host"),
+            ("redis+unix:///run/a@b.sock?db=1&pass=secret", "redis+unix:///run/a@b.sock"),
+            ("unix:///run/redis.sock?pass=secret", "unix:///run/redis.sock"),
+            ("unix:/run/redis.sock?pass=secret", "unix:/run/redis.sock"),
+            ("user:secret@host", "host"),
+            ("host:6379", "host:6379"),
+        ] {
+            let server = Server::Url(url.to_owned());
+            assert_eq!(server.to_string(), shown);
+            assert_eq!(format!("{server:?}"), format!("Url({shown:?})"));
+            let error = server.check().err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(!error.contains("secret"), "{error}");
+            let sentinels = vec![url.to_owned()];
+            let sentinel = Server::Sentinel { sentinels, master: "main".to_owned() };
+            assert!(!format!("{sentinel:?}").contains("sec"), "{sentinel:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_changed_moves_nothing() {
+        let ring = |password: &str| {
+            let url = |number| Server::Url(format!("redis://:{password}@host{number}:6379"));
+            Ring::new(&(0..4).map(url).collect::<Vec<_>>())
+        };
+        let (old, new, none) = (ring("old"), ring("new"), Ring::new(&servers(4)));
+        let names: Vec<_> = (0..1_000).map(|number| format!("group-{number}")).collect();
+        assert!(names.iter().all(|name| old.shard(name) == new.shard(name)));
+        assert!(names.iter().any(|name| old.shard(name) != none.shard(name)), "other addresses");
     }
 }
