@@ -1,14 +1,15 @@
 //! The threads that run Python, and the queue in front of them.
 //!
 //! Rules of this room: a thread attaches to the interpreter once, so that what Python keeps by thread (Django's connections to its
-//! database) lives as long as it does, and lets go only to wait; with a GIL one thread runs and the others are woken where it is blocked
-//! and never where it computes, since more of them would only pass the GIL around; the queue is bounded, and who comes beyond it is told
+//! database) lives as long as it does, and lets go only to wait; with a GIL one thread runs and the others are woken where it is blocked,
+//! and not where it computes, since more of them would only pass the GIL around, unless it computes for so long that somebody else would
+//! wait for it; the queue is bounded, and who comes beyond it is told
 //! at once; the lock is held for moves of values only, never while a thread waits for the interpreter; the server's thread is woken once
 //! for several short jobs that follow each other, and none of them is told more than a millisecond late.
 
 mod watch;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,7 +58,7 @@ struct State {
     /// Threads that rest; the last to rest is the first to be woken, its caches are warm.
     idle: Vec<Arc<Worker>>,
     busy: Vec<Arc<Worker>>,
-    /// Threads that are busy and do not wait for a client.
+    /// Threads that are busy, do not wait for a client, and were not [set aside](Worker::is_counted).
     running: usize,
     started: usize,
     watched: bool,
@@ -75,13 +76,15 @@ struct State {
 struct Worker {
     thread: Thread,
     woken: AtomicBool,
+    /// Whether it is one of [`State::running`]; changed under the lock only. A busy one that is not waits, or has computed for long.
+    is_counted: AtomicBool,
     /// The kernel's name for the thread.
     id: AtomicU32,
 }
 
 thread_local! {
-    /// Whether this thread is one of a pool's.
-    static MINE: Cell<bool> = const { Cell::new(false) };
+    /// This thread, where it is one of a pool's.
+    static MINE: RefCell<Option<Arc<Worker>>> = const { RefCell::new(None) };
     /// When this thread began its job.
     static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
@@ -138,7 +141,7 @@ impl Pool {
     /// Wakes or starts a thread, if one may run.
     fn wake_one(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> Result<()> {
         if let Some(worker) = state.idle.pop() {
-            state.running += 1;
+            state.count(&worker);
             state.busy.push(Arc::clone(&worker));
             drop(state);
             worker.wake();
@@ -167,12 +170,13 @@ impl Pool {
     }
 
     fn work(self: Arc<Self>) {
-        MINE.set(true);
         let worker = Arc::new(Worker {
             thread: std::thread::current(),
             woken: AtomicBool::new(false),
+            is_counted: AtomicBool::new(true),
             id: AtomicU32::new(kernel_id()),
         });
+        MINE.set(Some(Arc::clone(&worker)));
         self.lock().busy.push(Arc::clone(&worker));
         Python::attach(|py| {
             loop {
@@ -194,7 +198,7 @@ impl Pool {
     /// Wakes who waits for an answer that was given: at once, or together with the next ones where those come soon.
     pub(crate) fn wake_soon(&self, waiting: Waker) {
         let is_short = || SINCE.get().is_some_and(|since| since.elapsed() < SHORT);
-        if FREE_THREADED || !MINE.get() || !is_short() {
+        if FREE_THREADED || MINE.with_borrow(Option::is_none) || !is_short() {
             return waiting.wake();
         }
         let mut state = self.lock();
@@ -239,6 +243,7 @@ impl Pool {
     fn next(&self, worker: &Arc<Worker>) -> Next {
         for _ in 0..YIELDS {
             let mut state = self.lock();
+            state.count(worker);
             if let Some(job) = state.take() {
                 return Next::Job(job);
             }
@@ -253,7 +258,7 @@ impl Pool {
         if let Some(job) = state.take() {
             return Next::Job(job);
         }
-        state.running -= 1;
+        state.discount(worker);
         state.busy.retain(|other| !Arc::ptr_eq(other, worker));
         if state.stopping {
             // The watch may have ended.
@@ -270,12 +275,10 @@ impl Pool {
         py: Python<'_>,
         wait: impl FnOnce() -> T + Send,
     ) -> T {
-        if !MINE.get() {
-            return py.detach(wait);
-        }
+        let Some(worker) = mine() else { return py.detach(wait) };
         {
             let mut state = self.lock();
-            state.running -= 1;
+            state.discount(&worker);
             if state.running == 0 && !state.queue.is_empty() {
                 // A thread that cannot be started leaves the job to those that there are.
                 let _ = self.wake_one(state);
@@ -283,7 +286,7 @@ impl Pool {
         }
         Self::wake_first(self.lock());
         py.detach(|| {
-            let _back = Back(self);
+            let _back = Back(self, &worker);
             wait()
         })
     }
@@ -293,7 +296,7 @@ impl Pool {
         let mut state = self.lock();
         state.stopping = true;
         let idle = std::mem::take(&mut state.idle);
-        state.running += idle.len();
+        idle.iter().for_each(|worker| state.count(worker));
         state.busy.extend(idle.iter().cloned());
         drop(state);
         idle.iter().for_each(|worker| worker.wake());
@@ -327,7 +330,27 @@ pub(crate) fn patiently<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) ->
     pollster::block_on(poll_fn(poll))
 }
 
+fn mine() -> Option<Arc<Worker>> {
+    MINE.with_borrow(Option::clone)
+}
+
 impl State {
+    /// Counts a thread among the running, if it is not.
+    fn count(&mut self, worker: &Worker) {
+        if !worker.is_counted.load(Ordering::Relaxed) {
+            worker.is_counted.store(true, Ordering::Relaxed);
+            self.running += 1;
+        }
+    }
+
+    /// Counts a thread among the running no more, if it is.
+    fn discount(&mut self, worker: &Worker) {
+        if worker.is_counted.load(Ordering::Relaxed) {
+            worker.is_counted.store(false, Ordering::Relaxed);
+            self.running -= 1;
+        }
+    }
+
     fn take(&mut self) -> Option<Job> {
         let job = self.queue.pop_front()?;
         self.begun += 1;
@@ -342,11 +365,11 @@ enum Next {
 }
 
 /// Counts a thread among the running again, also after a panic.
-struct Back<'a>(&'a Pool);
+struct Back<'a>(&'a Pool, &'a Worker);
 
 impl Drop for Back<'_> {
     fn drop(&mut self) {
-        self.0.lock().running += 1;
+        self.0.lock().count(self.1);
     }
 }
 
@@ -419,6 +442,35 @@ mod tests {
         seen.sort_unstable();
         assert!(seen.into_iter().eq(0..500));
         assert_eq!(pool.stop(Duration::from_secs(60)), 0);
+    }
+
+    /// A job that computes without end lets Python's other threads run now and then, and so does the pool.
+    #[test]
+    fn a_job_that_computes_for_long_holds_up_nobody() {
+        let pool = Arc::new(Pool::new(2, 1000));
+        let (told, receiver) = channel();
+        let ended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&ended);
+        let end = Instant::now() + Duration::from_secs(60);
+        let begun = told.clone();
+        let computes = move |py: Python<'_>| {
+            begun.send(0).unwrap();
+            while !seen.load(Ordering::Relaxed) && Instant::now() < end {
+                // As the interpreter does every 5 ms.
+                py.detach(std::hint::spin_loop);
+            }
+        };
+        pool.push(Box::new(computes)).unwrap();
+        assert_eq!(receiver.recv().unwrap(), 0);
+        for number in 1..4 {
+            let told = told.clone();
+            pool.push(Box::new(move |_| told.send(number).unwrap())).unwrap();
+            assert_eq!(receiver.recv().unwrap(), number);
+            assert!(Instant::now() < end, "it waited for the end of the other one");
+        }
+        ended.store(true, Ordering::Relaxed);
+        assert_eq!(pool.stop(Duration::from_secs(60)), 0);
+        assert_eq!(pool.lock().running, 0);
     }
 
     /// An answer that was held for the sake of the next one does not wait for its end.

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rwgi::Result;
 
@@ -20,6 +20,12 @@ const PATIENCE: Duration = Duration::from_millis(1);
 ///
 /// 8 ms: views that compute for some milliseconds are looked at once or not at all, and still no user notices.
 const LONGEST: Duration = Duration::from_millis(8);
+
+/// How long nothing is begun before a running thread that computes gets company after all.
+///
+/// 100 ms: longer than nearly all requests, and the first delay that a user notices. A view that computes without end would hold up all others,
+/// and one whose library lets go of the interpreter (a hash of a password, numpy) need not.
+const LONG: Duration = Duration::from_millis(100);
 
 /// How many looks at an empty queue end the watch.
 const QUIET: u32 = 1000;
@@ -43,6 +49,7 @@ impl Pool {
     fn look(self: Arc<Self>) {
         let (mut quiet, mut seen) = (0, 0);
         let mut rest = PATIENCE;
+        let mut moved = Instant::now();
         loop {
             std::thread::sleep(rest);
             let mut state = self.lock();
@@ -58,10 +65,21 @@ impl Pool {
             }
             let begun = state.begun - seen;
             seen = state.begun;
+            if state.queue.is_empty() || begun > 0 {
+                moved = Instant::now();
+            }
             if !state.queue.is_empty() && begun == 0 {
                 // Where no thread is left, what the others do changes nothing.
                 let is_any_left = !state.idle.is_empty() || state.started < self.threads;
-                if !is_any_left || state.busy.iter().any(|worker| worker.computes()) {
+                if is_any_left && moved.elapsed() >= LONG {
+                    // Until they come to the end of what they do, they do not count.
+                    moved = Instant::now();
+                    for worker in state.busy.clone() {
+                        state.discount(&worker);
+                    }
+                    let _ = self.wake_one(state);
+                    continue;
+                } else if !is_any_left || state.busy.iter().any(|worker| worker.computes()) {
                     rest = LONGEST.min(rest * 2);
                 } else {
                     rest = PATIENCE;
