@@ -8,8 +8,8 @@ mod negotiate;
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG};
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::Body;
 use rwgi::{Application, Environ, Finished, ResponseHead, Result, ServerInfo, StartResponse};
 
@@ -23,7 +23,8 @@ use crate::{through, vary};
 ///
 /// Only what gets smaller by it: text, JSON, scripts, fonts and the like, of 200 bytes or more where the length is known. What is coded already,
 /// partial, or marked `no-transform` passes. A streamed response stays one: what is ready goes out when nothing more is (REQ-MID-12). The plain
-/// content's Content-Length does not stay (REQ-MID-09), for HEAD as for GET (REQ-MID-10), and a strong ETag becomes a weak one.
+/// content's Content-Length does not stay (REQ-MID-09), for HEAD as for GET (REQ-MID-10), and a strong ETag becomes a weak one. A 304 has the
+/// Vary and the ETag of the 200 that the client keeps (RFC 9110, section 15.4.5).
 ///
 /// A page that shows a secret beside what a stranger chose should not be compressed over TLS (the BREACH attack); answer it with `Cache-Control:
 /// no-transform`.
@@ -72,7 +73,9 @@ impl<A: Application> Application for Compression<A> {
         let Some(coding) = negotiate::choose(environ.headers()) else {
             // Nothing will be coded, and that is still an answer that depends on the field.
             start_response.map_head(|head| {
-                if negotiate::is_worth(head.status(), head.fields()) {
+                if head.status() == StatusCode::NOT_MODIFIED
+                    || negotiate::is_worth(head.status(), head.fields())
+                {
                     add_vary(head)
                 } else {
                     Ok(())
@@ -81,9 +84,20 @@ impl<A: Application> Application for Compression<A> {
             return self.inner.call(environ, start_response).await;
         };
         let head_only = environ.method() == Method::HEAD;
+        let known: Vec<_> = environ.headers().get_all(IF_NONE_MATCH).iter().cloned().collect();
         let passed = through::run(&self.inner, environ, start_response).await?;
         let mut start_response = passed.start_response;
         let mut response = passed.answer?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // Which type the content has is not said; who asked by the weak tag has it coded.
+            if let Some(weak) = weak_tag(response.headers())
+                && known.iter().any(|line| lists(line, &weak))
+            {
+                response.headers_mut().insert(ETAG, weak);
+            }
+            start_response.map_head(add_vary);
+            return start_response.forward(response);
+        }
         if !negotiate::is_worth(response.status(), response.headers()) {
             return start_response.forward(response);
         }
@@ -132,11 +146,19 @@ fn number(value: &HeaderValue) -> Option<u64> {
 fn change(fields: &mut HeaderMap, coding: Coding) {
     recode::forget_octets(fields);
     fields.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-    let weak = fields
-        .get(ETAG)
-        .filter(|tag| !tag.as_bytes().starts_with(b"W/"))
-        .and_then(|tag| HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok());
-    if let Some(weak) = weak {
+    if let Some(weak) = weak_tag(fields) {
         fields.insert(ETAG, weak);
     }
+}
+
+/// The weak form of a strong tag.
+fn weak_tag(fields: &HeaderMap) -> Option<HeaderValue> {
+    let tag = fields.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"))?;
+    HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok()
+}
+
+/// Whether a list of tags has this one, which no other can hold: quotation marks end it.
+fn lists(line: &HeaderValue, tag: &HeaderValue) -> bool {
+    let tag = tag.as_bytes();
+    line.as_bytes().windows(tag.len()).any(|part| part == tag)
 }

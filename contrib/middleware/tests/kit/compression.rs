@@ -4,7 +4,7 @@ use std::io::Read;
 
 use http::{Method, StatusCode};
 use rwgi::{Environ, Error, StartResponse};
-use rwgi_middleware::{Client, Compression, Response};
+use rwgi_middleware::{Client, Compression, ConditionalGet, Response};
 
 use crate::common::{answering, streaming, wait, with_fields};
 
@@ -72,6 +72,26 @@ fn who_asks_for_nothing_gets_it_plain_and_the_cache_is_told() {
         assert_eq!(response.text(), long());
         assert_eq!(response.header("vary"), Some("accept-encoding"));
     }
+}
+
+#[test]
+fn a_304_has_the_fields_of_the_200_that_the_client_keeps() {
+    let fields = &[("content-type", "text/plain"), ("etag", "\"a\"")];
+    let site = Compression::new(ConditionalGet::new(with_fields(fields, long())));
+    let client = Client::new(site);
+    for (accepted, tag) in [("gzip", "W/\"a\""), ("identity", "\"a\"")] {
+        let ask = || client.get("/").header("accept-encoding", accepted);
+        let first = wait(ask().send());
+        assert_eq!(first.header("etag"), Some(tag));
+        let again = wait(ask().header("if-none-match", tag).send());
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        for field in ["etag", "vary"] {
+            assert_eq!(again.header(field), first.header(field), "{accepted}: {field}");
+        }
+    }
+    // Who has it plain keeps the strong tag, also when it would take it coded by now.
+    let other = client.get("/").header("accept-encoding", "gzip").header("if-none-match", "\"a\"");
+    assert_eq!(wait(other.send()).header("etag"), Some("\"a\""));
 }
 
 #[test]
