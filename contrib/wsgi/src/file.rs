@@ -54,6 +54,9 @@ impl FileWrapper {
     /// The file by itself and how much of it is left, where it is one of the system's and not something that only reads like one.
     pub(crate) fn file(&self, py: Python<'_>) -> Option<(File, u64)> {
         let filelike = self.filelike.bind(py);
+        if !gives_what_it_has(filelike).unwrap_or(false) {
+            return None;
+        }
         let descriptor: i32 = filelike.call_method0("fileno").ok()?.extract().ok()?;
         let position: u64 = filelike.call_method0("tell").ok()?.extract().ok()?;
         py.detach(|| {
@@ -67,6 +70,31 @@ impl FileWrapper {
             Some((file, metadata.len().saturating_sub(position)))
         })
     }
+}
+
+/// Whether to read it gives what stands in its descriptor: not so where the content is decoded on its way, as by `gzip.GzipFile`, which has the
+/// `fileno` of the file below it. What is none of Python's own files and has a `fileno` has it on purpose.
+fn gives_what_it_has(filelike: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let read = filelike.getattr("read")?;
+    // Django's File has the method of what it stands for, and tempfile's a function around it.
+    let reader = match read.getattr_opt("__self__")? {
+        Some(reader) => reader,
+        None => read.getattr("__wrapped__")?.getattr("__self__")?,
+    };
+    let io = filelike.py().import("io")?;
+    if !reader.is_instance(&io.getattr("IOBase")?)? {
+        return Ok(true);
+    }
+    let is = |file: &Bound<'_, PyAny>, name: &str| -> PyResult<bool> {
+        Ok(file.get_type().is(io.getattr(name)?))
+    };
+    let buffered = if is(&reader, "TextIOWrapper")? { reader.getattr("buffer")? } else { reader };
+    let raw = if is(&buffered, "BufferedReader")? || is(&buffered, "BufferedRandom")? {
+        buffered.getattr("raw")?
+    } else {
+        buffered
+    };
+    is(&raw, "FileIO")
 }
 
 /// How much is read at once.

@@ -1,5 +1,6 @@
 """Applications that give content, and files."""
 
+import gzip
 import io
 import tempfile
 import time
@@ -300,6 +301,43 @@ def file_iterated(environ, start_response):
     start_response("200 OK", PLAIN[:])
     wrapper = environ["wsgi.file_wrapper"](io.BytesIO(b"0123456789"), 4)
     return [b"".join(wrapper)]
+
+
+def octets(length):
+    return bytes(index % 251 for index in range(length))
+
+
+class Standing:
+    """Stands for a file, as Django's File does."""
+
+    def __init__(self, file):
+        self.file = file
+
+    fileno = property(lambda self: self.file.fileno)
+    tell = property(lambda self: self.file.tell)
+    read = property(lambda self: self.file.read)
+    close = property(lambda self: self.file.close)
+
+
+@good
+def file_decoded(environ, start_response):
+    """A file that is decoded as it is read; its `fileno` is that of the coded one."""
+    coded = tempfile.NamedTemporaryFile()
+    with gzip.open(coded, "wb") as writer:
+        writer.write(octets(20_000))
+    coded.seek(0)
+    decoded = gzip.open(coded)
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "20000")])
+    return environ["wsgi.file_wrapper"](Standing(decoded) if key(environ) == "stands" else decoded, 4096)
+
+
+@good
+def file_stands(environ, start_response):
+    opened = tempfile.NamedTemporaryFile()
+    opened.write(octets(20_000))
+    opened.seek(10)
+    start_response("200 OK", PLAIN[:])
+    return environ["wsgi.file_wrapper"](Standing(opened) if key(environ) == "stands" else opened, 4096)
 
 
 @wrong

@@ -87,6 +87,19 @@ def file_memory(client):
     assert client.get("/file_memory?" + unique()).body == octets(0, 20_000)
 
 
+@case("wsgi.file_wrapper sends a file that is decoded as it is read as it reads, not as it lies on the disk")
+def file_decoded(client):
+    for who in ("", "stands"):
+        response = client.get("/file_decoded?" + who)
+        assert response.body == octets(0, 20_000) and response.whole, "%d octets" % len(response.body)
+
+
+@case("wsgi.file_wrapper sends a file by what stands for it")
+def file_stands(client):
+    for who in ("", "stands"):
+        same(client.get("/file_stands?" + who).body, octets(10, 20_000))
+
+
 @case("wsgi.file_wrapper can be iterated by the application")
 def file_iterated(client):
     same(client.get("/file_iterated").body, b"0123456789")
