@@ -4,8 +4,10 @@
 //! goes on behind a complete response is the application's own (a background task); whatever fails before the response is answered, and cuts it
 //! afterwards; no lock is held while Python runs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -33,6 +35,8 @@ pub(super) struct HttpExchange {
     sending: Arc<Waiters>,
     input: Mutex<Content>,
     output: Mutex<Output>,
+    /// The application has given all of its response.
+    complete: AtomicBool,
     is_head: bool,
 }
 
@@ -55,10 +59,15 @@ enum Phase {
     Headed(StartResponse, ResponseHead),
     /// What is left of the declared length.
     Streaming(Sink, Option<u64>),
-    /// HEAD, 204, 304: content has no reader.
-    Discarding,
+    /// HEAD, 204, 304: the response has left, and content has no reader; since when.
+    Discarding(Instant),
     Over,
 }
+
+/// How long content without a reader is taken; who gives more after that is told that the client has left.
+///
+/// 5 s: what has an end has come to it by then, and a stream that has none would go on for each HEAD, without anybody who could leave.
+const UNREAD: Duration = Duration::from_secs(5);
 
 /// What there is of the request's content.
 enum Next {
@@ -84,6 +93,7 @@ impl HttpExchange {
             signal,
             input: Mutex::new(Content { input, ended: false, failed: None }),
             output: Mutex::new(Output { phase: Phase::Fresh(token), answer: Some(answer) }),
+            complete: AtomicBool::new(false),
             is_head,
         }
     }
@@ -147,7 +157,7 @@ impl HttpExchange {
             Phase::Headed(token, head) if !more => self.one_piece(token, head, block),
             Phase::Headed(token, head) if self.has_no_content(&head) => {
                 self.answer(token.start_with(head).finish());
-                self.put(Phase::Discarding);
+                self.put(Phase::Discarding(Instant::now()));
                 Ok(())
             }
             Phase::Headed(token, head) => {
@@ -162,11 +172,17 @@ impl HttpExchange {
                 }
             }
             Phase::Streaming(sink, left) => self.block(sink, left, block, more),
-            Phase::Discarding => {
-                if more {
-                    self.put(Phase::Discarding);
-                }
+            Phase::Discarding(_) if !more => {
+                self.complete.store(true, Ordering::Relaxed);
                 Ok(())
+            }
+            Phase::Discarding(since) => {
+                self.put(Phase::Discarding(since));
+                if since.elapsed() < UNREAD {
+                    return Ok(());
+                }
+                self.signal.leave();
+                Err(departed())
             }
             Phase::Over => Ok(()),
         }
@@ -184,6 +200,7 @@ impl HttpExchange {
             token.respond_with(head, block)
         };
         let refusal = finished.as_ref().err().map(|error| error.message().to_owned());
+        self.complete.store(refusal.is_none(), Ordering::Relaxed);
         self.answer(finished);
         refusal.map_or(Ok(()), |message| Err(PyRuntimeError::new_err(message)))
     }
@@ -215,6 +232,7 @@ impl HttpExchange {
         if more {
             self.put(Phase::Streaming(sink, left));
         } else {
+            self.complete.store(true, Ordering::Relaxed);
             sink.end();
         }
         Ok(())
@@ -256,13 +274,26 @@ impl HttpExchange {
     fn is_over(&self) -> bool {
         matches!(lock(&self.output).phase, Phase::Over)
     }
+
+    /// Whether the response has left and the application goes on with content that has no reader.
+    fn is_discarding(&self) -> bool {
+        matches!(lock(&self.output).phase, Phase::Discarding(_))
+    }
+
+    /// A future that waits until everybody else on the loop had a turn: who sends without end and without a wait would stop it.
+    fn others_first<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let future = self.events.future(py)?;
+        self.sending.add(&future);
+        Waker::from(Arc::clone(&self.sending)).wake();
+        Ok(future)
+    }
 }
 
 #[pymethods]
 impl HttpExchange {
     /// The next event of the request, or a future to wait for before it is asked for again.
     fn receive<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if self.signal.is_gone() || self.is_over() {
+        if self.signal.is_gone() || self.is_over() || self.is_discarding() {
             return disconnect(py);
         }
         let (block, more) = match self.poll() {
@@ -304,11 +335,12 @@ impl HttpExchange {
                     return Err(departed());
                 }
                 self.body(block, more, &kind)?;
-                if self.is_over() {
+                let is_discarding = self.is_discarding();
+                if is_discarding || self.is_over() {
                     // Who waits for the client to leave waits for nothing more.
                     self.receiving.resolve(py);
                 }
-                self.flush(py)
+                if is_discarding { self.others_first(py).map(Some) } else { self.flush(py) }
             }
             _ => Err(unexpected(&kind, "this server knows no such event of a response")),
         }
@@ -337,10 +369,12 @@ impl HttpExchange {
         // A task of the application's may still wait for something.
         self.receiving.resolve(py);
         let raised = raised.map(PyErr::from_value);
-        if lock(&self.output).answer.is_none() && matches!(phase, Phase::Over | Phase::Discarding) {
+        if lock(&self.output).answer.is_none()
+            && matches!(phase, Phase::Over | Phase::Discarding(_))
+        {
             match raised {
-                // Whatever it raises then, it is about a client that is not there.
-                Some(raised) if self.signal.is_gone() => {
+                // Whatever it raises in the middle of its response, it is about a client that is not there.
+                Some(raised) if self.signal.is_gone() && !self.complete.load(Ordering::Relaxed) => {
                     tracing::debug!("after the client left the application raised {raised}");
                 }
                 Some(raised) => traceback::log(py, "after its response the application", &raised),

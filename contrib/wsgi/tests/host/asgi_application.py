@@ -269,6 +269,28 @@ async def endless(scope, receive, send):
 
 
 @path
+async def restless(scope, receive, send):
+    """Sends until somebody stops it, and never waits for anything else."""
+    await send({"type": "http.response.start", "status": 200, "headers": PLAIN})
+    note(scope, "begun")
+    try:
+        while not event(scope).is_set():
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+    except OSError:
+        note(scope, "OSError")
+
+
+@path
+async def ends_badly(scope, receive, send):
+    """Raises after a response in blocks that has come whole to its client."""
+    await send({"type": "http.response.start", "status": 200, "headers": PLAIN})
+    await send({"type": "http.response.body", "body": b"whole", "more_body": True})
+    await send({"type": "http.response.body"})
+    await event(scope).wait()
+    raise ValueError("the task of %s failed" % scope["query_string"].decode())
+
+
+@path
 async def watched(scope, receive, send):
     """Streams while another task waits for the client to leave, as Starlette does."""
     async def wait():

@@ -174,6 +174,17 @@ def raises(client):
     client.log_has("Traceback")
 
 
+@case("what an application raises after a response that has come whole is in the log")
+def raises_afterwards(client):
+    key = unique()
+    with client.connect() as connection:
+        connection.send(client.request("/ends_badly?" + key, headers=[("Connection", "close")]))
+        same(connection.response().body, b"whole")
+        assert not connection.more(), "it goes on"
+    client.get("/set?" + key)
+    client.log_has("the task of %s failed" % key)
+
+
 @case("an application that returns without a response is answered with 500")
 def silent(client):
     same(client.get("/silent").status, 500)
@@ -285,6 +296,23 @@ def disconnect_endless(client):
     while "OSError" not in client.state(key):
         assert time.monotonic() < end, "it goes on: %s" % client.state(key)
         time.sleep(0.02)
+
+
+@case("who waits for the client to leave is told when the response to a HEAD has left")
+def disconnect_head(client):
+    key = unique()
+    with client.connect() as connection:
+        connection.send(client.request("/watched?" + key, "HEAD"))
+        same(connection.response("HEAD").status, 200)
+        same(client.state(key, 1), ["left"])
+
+
+@case("an endless response to a HEAD ends, and holds up nobody meanwhile")
+def disconnect_head_endless(client):
+    key = unique()
+    same(client.get("/restless?" + key, "HEAD").status, 200)
+    same(client.get("/bare").status, 200)
+    same(client.state(key, 2), ["begun", "OSError"])
 
 
 @case("a client that does not read holds the application back")
