@@ -2,7 +2,7 @@
 
 Rules of this room: children are started anew and never forked, since a copy of a process with threads is broken; the
 sockets stay open in the parent, so that nothing is lost while children come and go; a child that cannot start the first
-time ends the parent, and later it is tried again.
+time ends the parent, and later it is tried again; no child outlives the parent.
 """
 
 import os
@@ -12,6 +12,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 from . import _rwgi
@@ -43,6 +44,7 @@ def serve(options):
     parent, _, admin = os.environ.pop(_CHILD).partition(":")
     parent = int(parent)
     os.environ["LISTEN_PID"] = str(os.getpid())
+    threading.Thread(target=_follow, args=(parent,), name="rwgi-parent", daemon=True).start()
 
     def tell():
         if options.reload:
@@ -53,6 +55,15 @@ def serve(options):
         os.write(parent, _READY)
 
     end(_rwgi.serve(options, tell, lambda: os.write(parent, _TIRED), admin or None))
+
+
+def _follow(parent):
+    """Stops this process when the parent has ended: nobody else would, and it would keep the address from the next one."""
+    watched = select.poll()
+    # Told of nothing but the end: of a pipe that nobody reads any more.
+    watched.register(parent, 0)
+    watched.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def supervise(options, arguments):
@@ -136,24 +147,28 @@ def _unix(path, mode):
 
 class _Child:
     def __init__(self, sockets, arguments, admin=None, replaces=None):
-        read, write = os.pipe()
-        os.set_blocking(read, False)
+        self.pipe, write = os.pipe()
+        os.set_blocking(self.pipe, False)
         # Descriptors 3 and up, in order, are what the child expects.
         environment = dict(os.environ, LISTEN_FDS=str(len(sockets)))
         environment[_CHILD] = "%d:%s" % (write, admin) if admin else str(write)
-        self.pipe = read
         self.admin = admin
-        self.ready = self.tired = self.asked = False
+        self.ready = self.tired = self.asked = self.reopens = False
         self.replaces = replaces
         self.again = 0.0
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rwgi", *arguments],
-            env=environment,
-            pass_fds=[*(bound.fileno() for bound in sockets), write],
-            # ctrl-c is for the parent: a child would take its word to stop for a second one, and hurry.
-            start_new_session=True,
-        )
-        os.close(write)
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rwgi", *arguments],
+                env=environment,
+                pass_fds=[*(bound.fileno() for bound in sockets), write],
+                # ctrl-c is for the parent: a child would take its word to stop for a second one, and hurry.
+                start_new_session=True,
+            )
+        except OSError:
+            self.close()
+            raise
+        finally:
+            os.close(write)
 
     def look(self):
         """Notes what the child has said."""
@@ -163,7 +178,12 @@ class _Child:
             return
         self.ready |= _READY in said
         self.tired |= _TIRED in said
-        if not said and self.pipe is not None:
+        if not said:
+            self.close()
+
+    def close(self):
+        """Hears no more of it."""
+        if self.pipe is not None:
             os.close(self.pipe)
             self.pipe = None
 
@@ -198,6 +218,7 @@ class _Parent:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._renew)
+        signal.signal(signal.SIGUSR1, self._reopen)
         # A child's end interrupts the wait below.
         wake, woken = os.pipe()
         os.set_blocking(wake, False)
@@ -218,8 +239,32 @@ class _Parent:
         return self.code
 
     def _start(self, replaces=None):
+        if self.stopping:
+            return
         admin = self.admin.path() if self.admin is not None else None
-        self.children.append(_Child(self.sockets, self.arguments, admin, replaces))
+        try:
+            child = _Child(self.sockets, self.arguments, admin, replaces)
+        except OSError as error:
+            # No process, memory or file is left, or this Python is just being installed anew.
+            print("rwgi: a process could not be started: %s" % error, file=sys.stderr, flush=True)
+            self._failed(replaces)
+            return
+        self.children.append(child)
+        if self.stopping:
+            # The signal came while the child was being made, and did not find it.
+            self._end(child)
+
+    def _failed(self, replaces):
+        """A process could not start: another one is tried later, unless it was among the first."""
+        if not (self.served or self.options.reload):
+            # The next ones will not start either. They have said why.
+            self.code = 1
+            self._stop()
+        elif replaces in self.children:
+            # The old one goes on meanwhile.
+            replaces.again = time.monotonic() + _PAUSE
+        else:
+            self.later.append(time.monotonic() + _PAUSE)
 
     def _answering(self):
         return [(child.process.pid, child.admin) for child in list(self.children) if child.ready]
@@ -228,12 +273,20 @@ class _Parent:
         self.stopping += 1
         self.later.clear()
         for child in self.children:
-            if self.stopping > 1:
-                child.process.kill()
-            child.stop()
+            self._end(child)
+
+    def _end(self, child):
+        if self.stopping > 1:
+            child.process.kill()
+        child.stop()
 
     def _renew(self, *_):
         self.renewing = True
+
+    def _reopen(self, *_):
+        # Who is not ready may not know the signal yet, and would end by it.
+        for child in self.children:
+            child.reopens = True
 
     def _tick(self):
         for child in list(self.children):
@@ -244,8 +297,12 @@ class _Parent:
                     # It has taken over at the socket; the old one ends what it has begun.
                     child.replaces.stop()
                     child.replaces = None
+                if child.reopens:
+                    child.reopens = False
+                    child.process.send_signal(signal.SIGUSR1)
             if child.process.poll() is not None:
                 child.look()
+                child.close()
                 self.children.remove(child)
                 self._ended(child)
         if self.stopping:
@@ -267,24 +324,18 @@ class _Parent:
         if self.stopping:
             if code not in (0, -signal.SIGTERM):
                 self.code = 1
-        elif child.asked and child.ready:
+        elif child.asked:
+            # Replaced; it may not even have been ready.
             pass
         elif child.ready:
             if code:
                 print("rwgi: a process ended with %d; another one is started" % code, file=sys.stderr, flush=True)
             if not any(other.replaces is child for other in self.children):
                 self._start()
-        elif self.served or self.options.reload:
-            print("rwgi: a process could not start; it is tried again", file=sys.stderr, flush=True)
-            if child.replaces is None:
-                self.later.append(time.monotonic() + _PAUSE)
-            else:
-                # The old one goes on meanwhile.
-                child.replaces.again = time.monotonic() + _PAUSE
         else:
-            # The first ones could not start, and the next ones will not either. They have said why.
-            self.code = 1
-            self._stop()
+            if self.served or self.options.reload:
+                print("rwgi: a process could not start; it is tried again", file=sys.stderr, flush=True)
+            self._failed(child.replaces)
 
 
 def _name(bound):

@@ -19,11 +19,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RWGI = os.path.join(os.path.dirname(sys.executable), "rwgi")
 
 
+def until(holds, why=lambda: "it never came", patience=60):
+    end = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < end, why()
+        time.sleep(0.02)
+
+
 class Running:
     """`rwgi run`, until its block ends."""
 
-    def __init__(self, *arguments, app="views:application", directory=HERE, together=False):
-        command = [RWGI, "run", app, "--bind", "127.0.0.1:0", *arguments]
+    def __init__(self, *arguments, app="views:application", directory=HERE, together=False, command=(RWGI,), waits=True):
+        command = [*command, "run", app, "--bind", "127.0.0.1:0", *arguments]
         # `together`: what the application prints stands in the log as well.
         out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if together else {"stderr": subprocess.PIPE}
         self.process = subprocess.Popen(command, cwd=directory, text=True, **out)
@@ -31,6 +38,10 @@ class Running:
         self.log, self.listening = [], threading.Event()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
+        if waits:
+            self.listens()
+
+    def listens(self):
         self.listening.wait(60)
         assert self.listening.is_set(), "".join(self.log)
 
@@ -84,11 +95,21 @@ class Running:
 
         return answer
 
-    def said(self, text, patience=30):
-        end = time.monotonic() + patience
-        while text not in "".join(self.log):
-            assert time.monotonic() < end, "%r was not said:\n%s" % (text, "".join(self.log))
-            time.sleep(0.02)
+    def said(self, text, patience=60):
+        until(lambda: text in "".join(self.log), lambda: "%r was not said:\n%s" % (text, "".join(self.log)), patience)
+
+    def children(self):
+        """The processes that it has now."""
+        parents = {}
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % process) as stat:
+                    # "id (name) state parent": a name may hold parentheses.
+                    parents[process] = stat.read().rpartition(") ")[2].split()[1]
+            except OSError:
+                # It has ended meanwhile.
+                continue
+        return [process for process, parent in parents.items() if parent == str(self.process.pid)]
 
 
 class Load:
@@ -117,11 +138,25 @@ class Load:
         for thread in self.threads:
             thread.join(60)
 
-    def until(self, holds, patience=60):
-        end = time.monotonic() + patience
-        while not holds(self):
-            assert time.monotonic() < end, "it never came: %d answers of %s" % (len(self.answers), set(self.answers))
-            time.sleep(0.02)
+    def until(self, holds):
+        until(lambda: holds(self), lambda: "it never came: %d answers of %s" % (len(self.answers), set(self.answers)))
+
+
+# Held up, and failing, as long as there is a file `fails` beside it.
+HELD = '''
+import os, sys
+
+if os.path.exists("fails"):
+    print("held up", file=sys.stderr, flush=True)
+    with open("pipe") as pipe:
+        pipe.read()
+    raise RuntimeError("the database is not there")
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+'''
 
 
 def refused(*arguments):
@@ -318,6 +353,84 @@ class Processes(unittest.TestCase):
                     load.until(lambda load: set(load.answers[-20:]).isdisjoint(old))
             self.assertEqual(load.lost, [])
             print("renewal: %d requests, %d processes, none lost" % (len(load.answers), len(set(load.answers))))
+
+    def test_a_stop_between_two_processes_ends_both(self):
+        with Running("--processes", "3", command=[sys.executable, "parent.py", "stopped"], waits=False) as server:
+            self.assertEqual(server.process.wait(60), 0)
+
+    def test_a_process_that_the_system_refuses_is_tried_again(self):
+        with Running("--processes", "2", command=[sys.executable, "parent.py", "short"]) as server:
+            until(lambda: len(server.children()) == 2)
+            with self.assertRaises((OSError, http.client.HTTPException)):
+                server.get("/die")
+            server.said("a process could not be started: there are too many processes")
+            until(lambda: len(server.children()) == 2)
+
+    def test_no_process_outlives_the_parent(self):
+        with Running("--processes", "2") as server:
+            until(lambda: len(server.children()) == 2)
+            server.process.kill()
+            until(lambda: self.is_refused(server), lambda: "somebody still serves")
+
+    def is_refused(self, server):
+        try:
+            server.get("/")
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def test_the_logs_of_all_processes_are_opened_anew(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path, old = (os.path.join(directory, name) for name in ("access.log", "old.log"))
+            with Running("--processes", "2", "--access-log", path) as server:
+                until(lambda: len(server.children()) == 2)
+                os.rename(path, old)
+                server.process.send_signal(signal.SIGUSR1)
+                until(lambda: os.path.exists(path), lambda: "no new log; the parent: %s" % server.process.poll())
+                until(lambda: server.get("/")[0] == 200 and os.path.getsize(path) > 0)
+                self.assertIsNone(server.process.poll())
+
+    def project(self, directory):
+        """An application whose start can be held up, and fail."""
+        names = [os.path.join(directory, name) for name in ("held.py", "pipe", "fails")]
+        with open(names[0], "w") as file:
+            file.write(HELD)
+        os.mkfifo(names[1])
+        return names[1:]
+
+    def test_a_process_that_ends_while_its_successor_fails_is_replaced_all_the_same(self):
+        with tempfile.TemporaryDirectory() as directory:
+            pipe, fails = self.project(directory)
+            # One process that has a parent, and no other one to serve in its place.
+            with Running("--max-requests", "1000000", app="held:application", directory=directory) as server:
+                old = server.get("/")[1]
+                with open(fails, "w"):
+                    pass
+                server.process.send_signal(signal.SIGHUP)
+                server.said("held up")
+                os.kill(int(old), signal.SIGKILL)
+                until(lambda: old not in server.children())
+                with open(pipe, "w"):
+                    # The successor goes on, and fails.
+                    os.remove(fails)
+                server.said("it is tried again")
+                until(lambda: not self.is_refused(server) and server.get("/")[1] != old)
+
+    def test_a_process_that_is_replaced_before_it_is_ready_is_replaced_once(self):
+        with tempfile.TemporaryDirectory() as directory:
+            _, fails = self.project(directory)
+            with open(fails, "w"):
+                pass
+            with Running("--max-requests", "1000000", app="held:application", directory=directory, waits=False) as server:
+                server.said("held up")
+                os.remove(fails)
+                server.process.send_signal(signal.SIGHUP)
+                server.listens()
+                until(lambda: len(server.children()) == 1)
+                server.get("/")
+                self.assertNotIn("could not start", "".join(server.log))
 
     def test_reload_in_development(self):
         with tempfile.TemporaryDirectory() as project:
