@@ -216,15 +216,16 @@ pub(crate) fn put_break(to: &mut BytesMut) {
     to.put_bytes(0, HEADER);
 }
 
-/// Puts the answer to a record of the management: what was asked for and is known.
+/// Puts the answer to a record of the management: what was asked for and is known, once however often it was asked for.
 pub(crate) fn put_values(to: &mut BytesMut, asked: &[Pair], known: &[(&str, String)]) {
     let mut values = BytesMut::new();
-    for (name, _) in asked {
-        if let Some((name, value)) = known.iter().find(|(known, _)| known.as_bytes() == name) {
+    for (name, value) in known {
+        if asked.iter().any(|(asked, _)| asked == name.as_bytes()) {
             put_pair(&mut values, name.as_bytes(), value.as_bytes());
         }
     }
-    put_header(to, GET_VALUES_RESULT, 0, values.len() as u16);
+    let length = u16::try_from(values.len()).expect("what is known is short");
+    put_header(to, GET_VALUES_RESULT, 0, length);
     to.extend_from_slice(&values);
 }
 
@@ -286,6 +287,16 @@ mod tests {
     fn a_beginning_says_role_and_whether_the_connection_is_kept() {
         assert_eq!(begin(b"\0\x01\x01\0\0\0\0\0"), Ok(Begin { responder: true, keeps: true }));
         assert_eq!(begin(b"\0\x02\0\0\0\0\0\0"), Ok(Begin { responder: false, keeps: false }));
+    }
+
+    #[test]
+    fn a_value_that_is_asked_for_over_and_over_is_told_once() {
+        let asked = vec![(Bytes::from_static(b"FCGI_MAX_REQS"), Bytes::new()); MOST / 15];
+        let mut out = BytesMut::new();
+        put_values(&mut out, &asked, &[("FCGI_MAX_REQS", "100".to_owned())]);
+        let told = take(&mut out).unwrap().unwrap();
+        let value = (Bytes::from_static(b"FCGI_MAX_REQS"), Bytes::from_static(b"100"));
+        assert_eq!((pairs(told.content), out.len()), (Ok(vec![value]), 0));
     }
 
     #[test]
