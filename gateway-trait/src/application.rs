@@ -69,6 +69,9 @@ pub trait Application: Send + Sync + 'static {
     /// # Errors
     /// An error, as a panic, stops the server before it accepts anything (REQ-LIFE-03); [`shutdown`](Self::shutdown) is not called then
     /// (REQ-LIFE-12).
+    ///
+    /// # Cancel safety
+    /// A server that is told to stop meanwhile may drop the future, and does not call [`shutdown`](Self::shutdown) then.
     fn startup(&self, server: &ServerInfo) -> impl Future<Output = Result<()>> + Send {
         let _ = server;
         async { Ok(()) }

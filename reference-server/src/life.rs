@@ -97,6 +97,11 @@ impl Running {
     pub async fn stop_within(self, grace: Duration) -> Result<()> {
         self.life.stop(Some(grace)).await
     }
+
+    /// Ends all that it serves at once, without waiting for it.
+    pub(crate) fn kill(&self) {
+        self.life.shared.stop.advance(Stage::Kill);
+    }
 }
 
 impl fmt::Debug for Running {

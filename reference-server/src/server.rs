@@ -4,11 +4,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rwgi::{Application, Capabilities, Departure, Endpoint, ServerInfo};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::access_log::AccessLog;
 use crate::admin::{self, Watched};
@@ -97,7 +98,8 @@ impl<A: Application> Server<A> {
 
     /// Serves until SIGTERM or ctrl-c, then drains as [`Running::stop`] does. SIGHUP has certificates and keys read again; SIGUSR1 and SIGHUP open
     /// the access log anew. A supervisor (systemd) is told that the server is ready, reloads, stops and is alive, where it wants to know
-    /// (`NOTIFY_SOCKET`, `WATCHDOG_USEC`).
+    /// (`NOTIFY_SOCKET`, `WATCHDOG_USEC`). Told to stop before `startup` has come to its end, it drops that and returns; `shutdown` is not called
+    /// then (REQ-LIFE-12).
     ///
     /// # Errors
     /// Bad configuration, an address that cannot be listened on, a failed startup; exchanges that outlasted the period of
@@ -111,7 +113,27 @@ impl<A: Application> Server<A> {
     pub async fn serve(self) -> Result<()> {
         // Taken over before anything is announced, so that no signal after the announcement ends the process the hard way.
         let mut signals = Signals::new()?;
-        let running = self.start().await?;
+        let mut reload = false;
+        let running = {
+            let mut start = Box::pin(self.start());
+            loop {
+                tokio::select! {
+                    started = &mut start => break started?,
+                    // An application that waits for its database may do so for ever.
+                    told = signals.next() => match told {
+                        Told::Stop => {
+                            tracing::info!("told to stop before the application had started");
+                            return Ok(());
+                        }
+                        Told::Reload | Told::Reopen => reload = true,
+                    },
+                }
+            }
+        };
+        if reload {
+            drop(running.reload());
+            running.reopen_logs();
+        }
         supervisor::ready();
         let live = async {
             loop {
@@ -146,7 +168,7 @@ impl<A: Application> Server<A> {
     /// As [`serve`](Self::serve), before anything was accepted (REQ-LIFE-03).
     ///
     /// # Cancel safety
-    /// None: an application whose `startup` has begun is not told of the end.
+    /// Dropped, nothing listens any more, and `startup` is dropped at its next await; `shutdown` is not called.
     ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
@@ -241,8 +263,13 @@ impl<A: Application> Server<A> {
             started: std::time::SystemTime::now(),
         };
         // Before the application starts: whoever asks meanwhile hears that it is not ready yet.
-        let admin = admin::start(&self.config, watched).await?;
-        startup(&self.application, &server).await?;
+        let mut admin = Early(admin::start(&self.config, watched).await?);
+        if let Err(error) = startup(&self.application, &server).await {
+            if let Some(admin) = admin.0.take() {
+                let _ = admin.stop_within(Duration::ZERO).await;
+            }
+            return Err(error);
+        }
         let mut server_http2 = ServerInfo::clone(&server);
         server_http2.capabilities.response_trailers = true;
         let shared = Arc::new(Shared {
@@ -270,7 +297,7 @@ impl<A: Application> Server<A> {
             Runtime::Shared => None,
             Runtime::PerCore => Some(Arc::new(Workers::start()?)),
         };
-        let announced = self.announced;
+        let (announced, admin) = (self.announced, admin.0.take());
         Ok(Life { shared, doors, tasks, room, tls, endpoints, admin, announced, workers })
     }
 }
@@ -281,6 +308,17 @@ impl<A> fmt::Debug for Server<A> {
             .field("binds", &self.binds)
             .field("config", &self.config)
             .finish_non_exhaustive()
+    }
+}
+
+/// The admin listener of a server that has not started yet: where that comes to nothing, it ends as well.
+struct Early(Option<Running>);
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        if let Some(admin) = &self.0 {
+            admin.kill();
+        }
     }
 }
 
@@ -304,7 +342,8 @@ fn server_info(config: &Config, endpoints: Vec<Endpoint>) -> ServerInfo {
 /// Runs the application's startup on a task of its own, where a panic is an error.
 async fn startup<A: Application>(application: &Arc<A>, server: &Arc<ServerInfo>) -> Result<()> {
     let (application, server) = (Arc::clone(application), Arc::clone(server));
-    match tokio::spawn(async move { application.startup(&server).await }).await {
+    let task = tokio::spawn(async move { application.startup(&server).await });
+    match AbortOnDropHandle::new(task).await {
         Ok(result) => result.map_err(Error::startup),
         Err(panic) => Err(Error::startup(rwgi::Error::application(panic.to_string()))),
     }

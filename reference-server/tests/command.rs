@@ -36,6 +36,46 @@ async fn either_signal_ends_it_well() {
     }
 }
 
+/// Not a test: a server whose application waits in `startup` for what never comes.
+#[test]
+#[ignore = "run by `a_signal_ends_it_while_the_application_starts`"]
+fn an_application_that_never_starts() {
+    struct Never;
+    impl rwgi::Application for Never {
+        async fn call(
+            &self,
+            _: rwgi::Environ,
+            _: rwgi::StartResponse,
+        ) -> rwgi::Result<rwgi::Finished> {
+            unreachable!("nobody is let in")
+        }
+
+        async fn startup(&self, _: &rwgi::ServerInfo) -> rwgi::Result<()> {
+            eprintln!("it starts");
+            std::future::pending().await
+        }
+
+        async fn shutdown(&self) {
+            eprintln!("it shuts down");
+        }
+    }
+    let server = rwgi_server::Server::new(Never).bind("127.0.0.1:0");
+    rwgi_server::run(server, &rwgi_server::Config::default()).unwrap();
+    eprintln!("it has ended well");
+}
+
+// Evidence: REQ-LIFE-12
+#[tokio::test]
+async fn a_signal_ends_it_while_the_application_starts() {
+    for signal in ["TERM", "INT"] {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "an_application_that_never_starts", "--nocapture"]);
+        let (status, said) = Rwgi::told(command, "it starts", signal).await;
+        assert!(status.success() && said.contains("it has ended well"), "{signal}: {said}");
+        assert!(!said.contains("it shuts down"), "{signal}: {said}");
+    }
+}
+
 // Evidence: REQ-LIFE-07, REQ-LIFE-13
 #[tokio::test]
 async fn an_exchange_ends_before_the_process() {

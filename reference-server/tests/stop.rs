@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::StatusCode;
 use rwgi::{Application, Environ, Finished, OutcomeKind, ServerInfo, StartResponse};
 use rwgi_server::{Config, Running, Server};
+use support::certificates::Directory;
 use support::pipes::{pipes, serve_on_pipes};
 use support::{Client, Count, End, connect, counting, serve, serve_with, within};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -273,6 +274,21 @@ async fn a_failed_startup_stops_before_anything_is_accepted() {
         assert_eq!(client.ends().await, End::Closed);
         assert_eq!(application.diary.read(), ["startup"]);
     }
+}
+
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_admin_listener_behind() {
+    let folder = Directory::new();
+    let socket = folder.file("admin.sock");
+    let admin = Some(format!("unix:{}", socket.display()));
+    let application =
+        Living { startup: || Err(rwgi::Error::application("no database")), ..Living::new() };
+    let config = Config { admin, ..Config::default() };
+    let server = Server::new(application).bind("127.0.0.1:0").config(config.clone());
+    server.start().await.unwrap_err();
+    assert!(!socket.exists(), "somebody answers there still");
+    let server = Server::new(Living::new()).bind("127.0.0.1:0").config(config);
+    server.start().await.unwrap().stop().await.unwrap();
 }
 
 // Evidence: REQ-LIFE-02, REQ-LIFE-05

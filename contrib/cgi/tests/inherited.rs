@@ -17,6 +17,7 @@ use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rwgi::{Application, Environ, Finished, ServerInfo, StartResponse};
 
 use self::front::{Folder, installed};
 
@@ -27,13 +28,31 @@ const GUARD: Duration = Duration::from_secs(60);
 #[test]
 #[ignore = "run by the tests below"]
 fn a_process() {
-    if std::env::var_os("RWGI_TEST_PROCESS").is_none() {
-        return;
+    let Some(kind) = std::env::var_os("RWGI_TEST_PROCESS") else { return };
+    if kind == NEVER {
+        let code = rwgi_cgi::serve(Never);
+        std::process::exit(if code == ExitCode::SUCCESS { 0 } else { 1 });
     }
     // The harness has written to standard output, which is no answer of a program; standard error says when it begins.
     eprintln!("{BEGUN}");
     let code = rwgi_cgi::serve(hello::hello);
     std::process::exit(if code == ExitCode::SUCCESS { 0 } else { 1 });
+}
+
+/// What the process is told to be where its application waits in `startup` for what never comes.
+const NEVER: &str = "never";
+
+struct Never;
+
+impl Application for Never {
+    async fn call(&self, _: Environ, _: StartResponse) -> rwgi::Result<Finished> {
+        unreachable!("nobody is let in")
+    }
+
+    async fn startup(&self, _: &ServerInfo) -> rwgi::Result<()> {
+        eprintln!("{BEGUN}");
+        std::future::pending().await
+    }
 }
 
 /// This program, as the process.
@@ -93,8 +112,15 @@ fn ask_unix(path: &std::path::Path) -> String {
 
 /// SIGTERM is an orderly end.
 fn end(mut child: Child) {
-    kill_process(Pid::from_raw(child.id() as i32).unwrap(), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    let pid = Pid::from_raw(child.id() as i32).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait().unwrap()));
+    let Ok(status) = ended.recv_timeout(GUARD) else {
+        kill_process(pid, Signal::KILL).unwrap();
+        panic!("it does not end");
+    };
+    assert!(status.success());
 }
 
 fn assert_answer(answer: &str) {
@@ -123,6 +149,16 @@ fn a_unix_socket_on_standard_input_is_served() {
     let (child, _output) = start(command);
     assert_answer(&ask_unix(&path));
     assert_answer(&ask_unix(&path));
+    end(child);
+}
+
+#[test]
+fn a_signal_ends_it_while_the_application_starts() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = process(this_program());
+    command.env("RWGI_TEST_PROCESS", NEVER);
+    command.stdin(Stdio::from(OwnedFd::from(listener)));
+    let (child, _output) = start(command);
     end(child);
 }
 

@@ -1,6 +1,6 @@
 //! The `rwgi` command as a child process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -17,6 +17,25 @@ pub struct Rwgi {
 /// A child that does not outlive its owner.
 #[derive(Debug)]
 struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: &str) {
+        let pid = self.0.id().to_string();
+        let status = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end. One that does not end is killed: the runtime of a test that fails would wait for whoever waits for it.
+    async fn ended(mut self) -> ExitStatus {
+        let pid = self.0.id().to_string();
+        let wait = tokio::task::spawn_blocking(move || self.0.wait().unwrap());
+        let ended = tokio::time::timeout(super::GUARD, wait).await;
+        if ended.is_err() {
+            let _ = Command::new("kill").args(["-s", "KILL", &pid]).status();
+        }
+        ended.expect("waited in vain for the process to end").unwrap()
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -70,17 +89,36 @@ impl Rwgi {
     }
 
     pub fn signal(&self, signal: &str) {
-        let pid = self.child.0.id().to_string();
-        let status = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
-        assert!(status.success());
+        self.child.signal(signal);
+    }
+
+    /// Starts a process, sends it a signal once it says something, and waits for its end: its exit status and what it said.
+    pub async fn told(
+        mut command: Command,
+        cue: &'static str,
+        signal: &str,
+    ) -> (ExitStatus, String) {
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = Running(child.unwrap());
+        let mut stderr = BufReader::new(child.0.stderr.take().unwrap());
+        let (sender, heard) = oneshot::channel();
+        let rest = std::thread::spawn(move || {
+            let mut said = String::new();
+            while !said.contains(cue) && stderr.read_line(&mut said).unwrap() > 0 {}
+            let _ = sender.send(());
+            stderr.read_to_string(&mut said).unwrap();
+            said
+        });
+        super::within("the cue", heard).await.unwrap();
+        child.signal(signal);
+        (child.ended().await, rest.join().unwrap())
     }
 
     /// Waits for its end; gives the exit status and what it said.
     pub async fn ended(self) -> (ExitStatus, String) {
-        let Self { mut child, lines, .. } = self;
-        let wait = tokio::task::spawn_blocking(move || child.0.wait().unwrap());
-        let status = super::within("the command to end", wait).await.unwrap();
-        (status, lines.join().unwrap().join("\n"))
+        let Self { child, lines, .. } = self;
+        (child.ended().await, lines.join().unwrap().join("\n"))
     }
 
     /// Open descriptors.

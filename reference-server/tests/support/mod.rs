@@ -33,7 +33,7 @@ use rwgi_server::{Config, Running, Server};
 pub use self::client::{Client, End, Response};
 
 /// Nothing here takes this long unless it hangs.
-const GUARD: Duration = Duration::from_secs(40);
+pub const GUARD: Duration = Duration::from_secs(40);
 
 /// Awaits what has to come.
 pub async fn within<F: Future>(what: &str, future: F) -> F::Output {

@@ -9,13 +9,14 @@ mod listener;
 mod record;
 
 use std::fmt;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rwgi::{Application, Departure, Endpoint, Error, Result, ServerInfo, StopNotice};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use self::connection::Shared;
 pub use self::listener::{Inherited, Listener};
@@ -64,7 +65,7 @@ impl<A: Application> FastCgi<A> {
     }
 
     /// Serves until SIGTERM or ctrl-c, then lets what is under way end within 30 s, as `rwgi-server` does (REQ-LIFE-07); what does not is cut
-    /// (REQ-LIFE-10).
+    /// (REQ-LIFE-10). Told so before `startup` has come to its end, it drops that and returns.
     ///
     /// # Errors
     /// A failed startup; exchanges that outlasted the period.
@@ -77,11 +78,19 @@ impl<A: Application> FastCgi<A> {
     pub async fn serve(self, listener: Listener) -> Result<()> {
         let mut terminated =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let running = self.start(listener).await?;
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        let mut interrupted =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+        let mut told = pin!(async {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = interrupted.recv() => {}
+            }
+        });
+        let running = tokio::select! {
+            started = self.start(listener) => started?,
+            () = &mut told => return Ok(()),
+        };
+        told.await;
         if running.stop_within(GRACE).await {
             Ok(())
         } else {
@@ -95,7 +104,7 @@ impl<A: Application> FastCgi<A> {
     /// A failed startup (REQ-LIFE-03).
     ///
     /// # Cancel safety
-    /// None: an application whose `startup` has begun is not told of the end.
+    /// Dropped, nothing is accepted, and `startup` is dropped at its next await; `shutdown` is not called.
     ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
@@ -108,7 +117,8 @@ impl<A: Application> FastCgi<A> {
         let starting = Arc::clone(&application);
         let info = Arc::clone(&server);
         // On a task of its own, where a panic is an error.
-        match tokio::spawn(async move { starting.startup(&info).await }).await {
+        let task = tokio::spawn(async move { starting.startup(&info).await });
+        match AbortOnDropHandle::new(task).await {
             Ok(started) => started?,
             Err(panic) => {
                 return Err(
