@@ -117,6 +117,16 @@ fn known_failures_are_allowed_and_must_fail() {
 #[test]
 fn what_cannot_be_judged_is_no_success() {
     assert_eq!(run(&["server", "--command", &honest(), "no-case-has-this-name"]).0, 2);
+    // The suite cannot start this one a second time, and skips the only cases that are asked for.
+    let skipped = ["server", "--command", &honest(), "--requirement", "REQ-LIFE-03"];
+    let (code, out, err) = run(&skipped);
+    assert!(code == 2 && !out.contains("kept what it must"), "{code}: {out}");
+    assert!(err.contains("nothing was judged") && out.contains("skipped"), "{out}{err}");
+    for bad in ["0", "-1", "1e18", "inf", "NaN"] {
+        let deadline = format!("--deadline={bad}");
+        let (code, _, err) = run(&["server", "--command", &honest(), &deadline]);
+        assert!(code == 2 && err.contains("--deadline"), "{bad}: {code} {err}");
+    }
     let (code, _, err) = run(&["server"]);
     assert!(code == 2 && err.contains("--url") && err.contains("--command"), "{err}");
     // Nobody is started, let alone judged, for a report that cannot be written.

@@ -28,11 +28,8 @@ pub(super) fn page(outcome: &Outcome) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>RWGI conformance: {name}</title>\n<style>{STYLE}</style>\n<h1>RWGI conformance: {name}</h1>\n"
     );
-    let (class, verdict) = if outcome.held() {
-        ("held", "The server kept what it must.")
-    } else {
-        ("failed", "The server fell short.")
-    };
+    let class = if outcome.held() { "held" } else { "failed" };
+    let verdict = outcome.verdict();
     page.push_str(&format!("<p class=\"{class}\"><strong>{verdict}</strong></p>\n<table>\n"));
     for (word, count) in [
         ("held", outcome.count(Verdict::Held)),

@@ -33,7 +33,7 @@ pub(super) fn run(chosen: &[Chosen], subject: &Subject, jobs: usize) -> Vec<Judg
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
+        for _ in 0..jobs.clamp(1, chosen.len().max(1)) {
             scope.spawn(work);
         }
     });

@@ -83,8 +83,24 @@ impl Outcome {
             .count()
     }
 
+    /// Whether anything was found out: what was skipped says nothing.
+    pub(super) fn judged(&self) -> bool {
+        self.results.iter().any(|one| one.verdict != Verdict::Skipped)
+    }
+
     pub(super) fn held(&self) -> bool {
-        self.failures().next().is_none() && self.known.outdated(&self.results).is_empty()
+        self.judged()
+            && self.failures().next().is_none()
+            && self.known.outdated(&self.results).is_empty()
+    }
+
+    /// What it all comes to.
+    pub(super) fn verdict(&self) -> &'static str {
+        match (self.judged(), self.held()) {
+            (false, _) => "Nothing was judged.",
+            (true, true) => "The server kept what it must.",
+            (true, false) => "The server fell short.",
+        }
     }
 
     fn json(&self) -> Value {
@@ -129,7 +145,12 @@ pub(super) fn judge(arguments: &Arguments) -> Result<bool, Trouble> {
     let known =
         arguments.known_failing.as_deref().map(Known::read).transpose()?.unwrap_or_default();
     let deadline = Duration::try_from_secs_f64(arguments.deadline)
-        .map_err(|error| Trouble::Usage(format!("--deadline: {error}")))?;
+        .ok()
+        .filter(|deadline| !deadline.is_zero() && *deadline <= LONGEST)
+        .ok_or_else(|| {
+            let right = format!("write seconds above 0 and up to {}", LONGEST.as_secs());
+            Trouble::Usage(format!("--deadline {}: {right}", arguments.deadline))
+        })?;
     // Opened before anything is judged, so that a run is not lost to a folder that is not there.
     let open = |path: &PathBuf| match File::create(path) {
         Ok(file) => Ok((file, path.display().to_string())),
@@ -171,6 +192,11 @@ pub(super) fn judge(arguments: &Arguments) -> Result<bool, Trouble> {
     if let Some((mut file, path)) = report {
         file.write_all(html::page(&outcome).as_bytes())
             .map_err(|error| Trouble::Usage(format!("--report {path}: {error}")))?;
+    }
+    if !outcome.judged() {
+        return Err(Trouble::Usage(
+            "nothing was judged: every case that the filters leave was skipped".to_owned(),
+        ));
     }
     Ok(outcome.held())
 }
@@ -216,6 +242,9 @@ impl Drop for Started {
         let _ = self.0.wait();
     }
 }
+
+/// The longest deadline of a wait: an hour, by when nobody is there to read the verdict.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -42,10 +42,10 @@ pub(super) fn text(outcome: &Outcome) -> String {
         outcome.count(Verdict::Skipped),
         outcome.took.as_secs_f64(),
     ));
-    text.push_str(if outcome.held() {
-        "The server kept what it must.\n"
-    } else {
-        "The server fell short. `rwgi-conformance explain ID` shows a conversation that holds.\n"
-    });
+    text.push_str(outcome.verdict());
+    if outcome.judged() && !outcome.held() {
+        text.push_str(" `rwgi-conformance explain ID` shows a conversation that holds.");
+    }
+    text.push('\n');
     text
 }

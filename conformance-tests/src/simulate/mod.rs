@@ -159,7 +159,8 @@ impl Simulator {
         }
     }
 
-    /// Plays the catalogue on this path too; the first that is given takes the place of `/`.
+    /// Plays the catalogue on this path too; the first that is given takes the place of `/`. It is written as a client does: what is no path is
+    /// a finding (`paths`).
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.paths.push(path.into());

@@ -165,6 +165,11 @@ impl Request {
         format!("{} {target}", self.method)
     }
 
+    /// Whether its target is a path as a client sends one.
+    pub(crate) fn has_path(&self) -> bool {
+        self.target.starts_with('/') && self.target.parse::<Uri>().is_ok()
+    }
+
     /// The environ, and a view on the client's side of the body.
     pub(crate) fn environ(&self, stopping: Stopping) -> Option<(Environ, Arc<Client>)> {
         let mut request = http::Request::new(());

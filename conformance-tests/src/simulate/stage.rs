@@ -53,6 +53,14 @@ impl<A: Application> Stage<'_, A> {
         if paths.is_empty() {
             paths.push("/".to_owned());
         }
+        // With none of them nothing would be asked, and nothing found.
+        paths.retain(|path| {
+            let right = Request::get(path).has_path();
+            if !right {
+                self.tell(&whole::PATHS, String::new(), format!("{path:?} is no path"));
+            }
+            right
+        });
         for scenario in applications() {
             if self.simulator.allowed.contains(&scenario.slug) {
                 continue;

@@ -3,6 +3,15 @@
 use super::super::scenario::{Play, Scenario};
 use crate::lint::Level::{Must, Should};
 
+pub(crate) const PATHS: Scenario = Scenario::new(
+    "paths",
+    Must,
+    &[],
+    "each path of the simulation can stand in a request",
+    "give `Simulator::path` what a client writes: it begins with `/`, and what no target may hold is percent-encoded",
+    Play::Beside,
+)
+.source("RFC 9112 section 3.2.1");
 pub(crate) const STARTUP: Scenario = Scenario::new(
     "life-startup",
     Must,
@@ -78,5 +87,15 @@ pub(crate) const LEFT_INPUT: Scenario = Scenario::new(
     Play::Beside,
 );
 
-pub(crate) const ALL: &[Scenario] =
-    &[STARTUP, SHUTDOWN, ANSWERS, STOPPING, HEAD, RECOVERY, CALLBACKS, LEFT_ENVIRON, LEFT_INPUT];
+pub(crate) const ALL: &[Scenario] = &[
+    PATHS,
+    STARTUP,
+    SHUTDOWN,
+    ANSWERS,
+    STOPPING,
+    HEAD,
+    RECOVERY,
+    CALLBACKS,
+    LEFT_ENVIRON,
+    LEFT_INPUT,
+];

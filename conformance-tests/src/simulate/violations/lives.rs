@@ -50,6 +50,7 @@ impl Application for Unwell {
 
 fn whole() -> Vec<Violation> {
     vec![
+        violation("paths", || simulator().path("/a b").run(conforming)),
         violation("life-startup", || simulator().run(Unwell { starts: false, stops: true })),
         violation("life-shutdown", || simulator().run(Unwell { starts: true, stops: false })),
         violation("answers", || {
