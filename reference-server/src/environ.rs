@@ -43,6 +43,10 @@ pub(crate) fn check_http2<B>(
 ) -> Result<(), Refusal> {
     // Extended CONNECT has a target like any other (RFC 8441, section 4).
     check_target(if extended { &Method::GET } else { request.method() }, request.uri())?;
+    // The codec misses `:path` only where `:authority` is there.
+    if request.uri().path().is_empty() {
+        return Err(Refusal::TargetForm);
+    }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > target_bytes {
         return Err(Refusal::TargetTooLong);
@@ -329,6 +333,16 @@ mod tests {
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad:?}");
         }
+    }
+
+    // Evidence: REQ-H2-03
+    #[test]
+    fn http2_says_its_path() {
+        let mut head = head("GET", "/", &[("host", "a")]);
+        assert_eq!(check_http2(&mut head, 100, 10, false), Ok(()));
+        // As the codec has it where both `:path` and `:authority` are missing.
+        *head.uri_mut() = Uri::from_parts(http::uri::Parts::default()).unwrap();
+        assert_eq!(check_http2(&mut head, 100, 10, false), Err(Refusal::TargetForm));
     }
 
     // Evidence: REQ-H2-07, REQ-H2-08

@@ -128,6 +128,20 @@ pub(super) const CASES: &[Case] = &[
         flaw!("takes it for /", MissingPseudo)
     ),
     bad!(
+        "h2-no-path-nor-authority",
+        "A request without :path is malformed where Host says what :authority would",
+        "REQ-H2-03",
+        with(without(without(get("respond"), ":path"), ":authority"), &[("host", "a.example")]),
+        flaw!("takes it for /", MissingPseudo)
+    ),
+    bad!(
+        "h2-no-scheme-nor-authority",
+        "A request without :scheme is malformed where Host says what :authority would",
+        "REQ-H2-03",
+        with(without(without(get("respond"), ":scheme"), ":authority"), &[("host", "a.example")]),
+        flaw!("makes one up", MissingPseudo)
+    ),
+    bad!(
         "h2-empty-path",
         "A request with an empty :path is malformed",
         "REQ-H2-03",
