@@ -45,6 +45,9 @@ pub struct Socket {
     pub last: usize,
 }
 
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
 const KEY: [u8; 4] = [0x1d, 0x83, 0xb2, 0x5e];
 
 /// A frame of a client, masked.
@@ -176,17 +179,29 @@ impl Socket {
         let head = self.exactly(2, "a frame")?;
         let (first, second) = (head[0], head[1]);
         check(second & 0x80 == 0, "a frame that is not masked", "a masked one").of("REQ-WS-26")?;
-        let length = match second {
+        let shown = || format!("{first:#04x}");
+        check(first & 0x30 == 0, "no reserved bit without a meaning", shown())?;
+        let known = matches!(first & 0x0f, 0..=2 | 8..=10);
+        check(known, "a known opcode", shown())?;
+        let control = first & 0x08 != 0;
+        let plain = !control || first & 0xc0 == 0x80 && second <= 125;
+        let expected = "a control frame in one piece, with 125 octets at most and not compressed";
+        check(plain, expected, shown())?;
+        let (length, least) = match second {
             126 => {
                 let octets = self.exactly(2, "the length of a frame")?;
-                usize::from(u16::from_be_bytes([octets[0], octets[1]]))
+                (usize::from(u16::from_be_bytes([octets[0], octets[1]])), 126)
             }
             127 => {
                 let octets = self.exactly(8, "the length of a frame")?;
-                octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet))
+                let length =
+                    octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet));
+                (length, 1 << 16)
             }
-            short => usize::from(short),
+            short => (usize::from(short), 0),
         };
+        let expected = "the length of a frame in the fewest octets";
+        check(length >= least, expected, format!("{length} behind {second}"))?;
         if length > 1 << 26 {
             return Err(Failure::new(
                 "a frame of a sensible size",
@@ -197,18 +212,29 @@ impl Socket {
         Ok(Frame { first, payload })
     }
 
-    /// The next frame that is no Pong and no Ping; a message is whole and inflated.
+    /// The next frame that is no Ping, which may come at any time.
+    fn awaited(&mut self) -> Held<Frame> {
+        loop {
+            let came = self.frame()?;
+            if came.first != PING {
+                return Ok(came);
+            }
+            self.send(&frame(PONG, &came.payload))?;
+        }
+    }
+
+    /// The next frame that is no Ping, for a Ping is answered; a message is whole and inflated.
     ///
     /// # Errors
     /// None comes, or one that does not inflate.
     pub fn message(&mut self) -> Held<Frame> {
-        let mut whole = self.frame()?;
+        let mut whole = self.awaited()?;
         let compressed = whole.first & 0x40 != 0;
         if compressed && self.deflate.is_none() {
             return Err(Failure::new("no reserved bit", "RSV1 without an agreement"));
         }
         while whole.first & 0x88 == 0 {
-            let more = self.frame()?;
+            let more = self.awaited()?;
             check(more.first & 0x7f == 0, "a continuation", format!("{:#04x}", more.first))?;
             whole.payload.extend(more.payload);
             whole.first |= more.first & 0x80;
@@ -279,5 +305,70 @@ impl Deflate {
             self.inflate.reset(false);
         }
         Ok(whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::super::{Framing, Head, Transcript};
+    use super::*;
+
+    /// What comes of these octets of a server.
+    fn read(octets: &[u8]) -> Held<Frame> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let substitutes = [("{host}", String::new()), ("{tag}", String::new())];
+        let (address, deadline) = (listener.local_addr().unwrap(), Duration::from_secs(60));
+        let wire = Wire::connect(address, 1, deadline, Transcript::default(), substitutes)?;
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(octets).unwrap();
+        server.shutdown(std::net::Shutdown::Write).unwrap();
+        let (reason, fields, framing) = (Vec::new(), Vec::new(), Framing::None);
+        Socket::new(wire, Head { minor: 1, status: 101, reason, fields, framing }).message()
+    }
+
+    #[test]
+    fn what_a_server_may_send_is_read() {
+        let long = [&[0x81, 126, 0, 126][..], &[b'a'; 126]].concat();
+        for (octets, first, length) in [
+            (&b"\x81\x02ab"[..], 0x81, 2),
+            (b"\x81\x00", 0x81, 0),
+            (&long, 0x81, 126),
+            (b"\x8a\x01a", PONG, 1),
+            (b"\x88\x02\x03\xe8", 0x88, 2),
+            (b"\x02\x01a\x00\x01b\x80\x01c", 0x82, 3),
+            (b"\x89\x00\x81\x01a", 0x81, 1),
+            (b"\x01\x01a\x89\x01!\x80\x01b", 0x81, 2),
+        ] {
+            let frame = read(octets).unwrap();
+            assert_eq!((frame.first, frame.payload.len()), (first, length), "{octets:x?}");
+        }
+    }
+
+    #[test]
+    fn what_no_server_may_send_is_not_repaired() {
+        let wide = [&[0x81, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff][..], &[b'a'; 0xffff]].concat();
+        let ping = [&[0x89, 126, 0, 126][..], &[b'a'; 126]].concat();
+        for (octets, expected) in [
+            (&b"\x81\x81\0\0\0\0a"[..], "not masked"),
+            (b"\x81\x7e\x00\x02ab", "fewest octets"),
+            (&wide, "fewest octets"),
+            (b"\x81\x7f\x80\0\0\0\0\0\0\x01a", "sensible size"),
+            (b"\xa1\x01a", "reserved bit"),
+            (b"\x91\x01a", "reserved bit"),
+            (b"\xc1\x01a", "reserved bit"),
+            (b"\x83\x01a", "known opcode"),
+            (b"\x8b\x00", "known opcode"),
+            (b"\x09\x00", "control frame"),
+            (b"\xca\x00", "control frame"),
+            (&ping, "control frame"),
+            (b"\x01\x01a\x81\x01b", "a continuation"),
+        ] {
+            let failure = read(octets).unwrap_err();
+            assert!(failure.expected.contains(expected), "{octets:x?}: {failure}");
+        }
     }
 }
