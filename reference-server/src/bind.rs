@@ -73,10 +73,13 @@ pub(crate) fn misspelt(address: &str, secure: bool) -> Option<&'static str> {
     port.parse::<u16>().is_err().then_some("whose port is no number up to 65535")
 }
 
-/// Takes the sockets that a supervisor left open for this process (`LISTEN_FDS`); none where there are none.
+/// Takes the sockets that a supervisor left open for this process (`LISTEN_FDS`); none where there are none. One that it has named `http`
+/// (`LISTEN_FDNAMES`) is without TLS also where there is a certificate, as an address that begins with `http://`.
 ///
 /// It takes the variables out of the environment, so that no child of this process believes that they are meant for it.
 pub(crate) fn inherited(config: &Config) -> Result<Vec<Bound>> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let is_plain = |index| names.split(':').nth(index) == Some("http");
     let mut inherited = listenfd::ListenFd::from_env();
     let mut bound = Vec::new();
     for index in 0..inherited.len() {
@@ -87,7 +90,8 @@ pub(crate) fn inherited(config: &Config) -> Result<Vec<Bound>> {
         match inherited.take_tcp_listener(index) {
             Ok(Some(listener)) => {
                 options(&SockRef::from(&listener));
-                bound.push(Bound::Tcp { listener, tls: !config.certificate.is_empty() });
+                let tls = !config.certificate.is_empty() && !is_plain(index);
+                bound.push(Bound::Tcp { listener, tls });
             }
             Ok(None) => {}
             Err(error) => return Err(Error::inherited(index, &error)),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use http::StatusCode;
 use rwgi::{Environ, Finished, StartResponse};
 use rwgi_server::{Config, Running, Server, UnixMode};
-use support::certificates::Directory;
+use support::certificates::{Authority, Directory};
 use support::command::Rwgi;
 use support::log::Log;
 use support::{Client, Count, End, counting, within};
@@ -140,6 +140,27 @@ async fn sockets_that_a_supervisor_left_open_are_served() {
     let ended = tokio::task::spawn_blocking(move || child.wait().unwrap());
     assert!(within("the command to end", ended).await.unwrap().success());
     assert!(path.exists());
+}
+
+/// Named `http`, as an address that begins with it, and unnamed, as one that does not.
+#[tokio::test]
+async fn a_socket_that_was_left_open_has_no_tls_where_its_name_says_so() {
+    let directory = Directory::new();
+    let (certificate, key) = (directory.file("certificate.pem"), directory.file("key.pem"));
+    Authority::new("test").sign(&["localhost"]).write(&certificate, &key);
+    for (name, is_plain) in [("http", true), ("", false)] {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut command = activated(socket);
+        command.env("LISTEN_FDNAMES", name);
+        command.env("RWGI_CERTIFICATE", &certificate).env("RWGI_KEY", &key);
+        let rwgi = Rwgi::spawn(command).await;
+        let mut client = Client::connect(rwgi.address).await;
+        client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        let said = String::from_utf8_lossy(&client.rest().await.0).into_owned();
+        assert_eq!(said.starts_with("HTTP/1.1 200"), is_plain, "{name:?}: {said}");
+        rwgi.signal("TERM");
+        assert_eq!(rwgi.ended().await.0.code(), Some(0));
+    }
 }
 
 #[tokio::test]

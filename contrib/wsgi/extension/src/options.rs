@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, FromArgMatches};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use rwgi_server::Config;
+use rwgi_server::{Config, DEFAULT_BIND};
 
 /// What `rwgi run` was told.
 #[derive(Clone, Debug, Args)]
@@ -81,6 +81,18 @@ impl Server {
     #[getter]
     fn bind(&self) -> Vec<String> {
         self.config.bind.clone()
+    }
+
+    /// Whether that was said, and is not the default.
+    #[getter]
+    fn says_where(&self) -> bool {
+        self.config.bind != [DEFAULT_BIND]
+    }
+
+    /// Whether TCP addresses are shared with other servers.
+    #[getter]
+    fn reuse_port(&self) -> bool {
+        self.config.reuse_port
     }
 
     /// Where the admin listener answers, if anywhere.

@@ -16,9 +16,8 @@ import threading
 import time
 
 from . import _rwgi
+from ._supervisor import FIRST, Supervisor, inherited
 
-# The names by which systemd hands over sockets as well.
-_FIRST_DESCRIPTOR = 3
 _CHILD = "RWGI_CHILD"
 
 # What a child says through its pipe.
@@ -69,23 +68,26 @@ def _follow(parent):
 def supervise(options, arguments):
     """Binds, starts children, and replaces those that end; gives the exit code."""
     try:
+        handed = inherited()
         server = options.server
-        sockets = [_bind(address, server.backlog, server.unix_mode) for address in server.bind]
-        admin = _bind(server.admin, 16, server.unix_mode) if server.admin else None
+        # What a supervisor left open is meant; the default only stands in where nothing was said.
+        addresses = server.bind if server.says_where or not handed else []
+        made = [(_bind(address, server), "http" if address.startswith("http://") else "") for address in addresses]
+        admin = _bind(server.admin, server, 16) if server.admin else None
     except OSError as error:
         print("rwgi: %s" % error, file=sys.stderr)
         return 1
-    files = _files([*sockets, *([admin] if admin else [])])
-    code = _Parent(sockets, admin, options, arguments).run()
+    files = _files([*(bound for bound, _ in made), *([admin] if admin else [])])
+    code = _Parent([*handed, *made], admin, options, arguments).run()
     for path, inode in files:
         _remove(path, inode)
     return code
 
 
-def _bind(address, backlog, mode):
+def _bind(address, server, backlog=None):
     try:
-        bound = _unix(address[5:], mode) if address.startswith("unix:") else _tcp(address)
-        bound.listen(backlog)
+        bound = _unix(address[5:], server.unix_mode) if address.startswith("unix:") else _tcp(address, server.reuse_port)
+        bound.listen(server.backlog if backlog is None else backlog)
     except OSError as error:
         raise OSError("cannot listen on %s: %s" % (address, error)) from None
     return bound
@@ -108,18 +110,34 @@ def _remove(path, inode):
         pass
 
 
-def _tcp(address):
+def _tcp(address, shared):
+    """Listens on the first address that `address` stands for and that can be had."""
+    for scheme in ("http://", "https://"):
+        # Whether it is TLS that is spoken there is the processes' affair.
+        address = address[len(scheme) :] if address.startswith(scheme) else address
     host, _, port = address.rpartition(":")
     try:
         candidates = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     except (OSError, ValueError, OverflowError) as error:
         message = "%s: write it as 127.0.0.1:8000, [::1]:8000, localhost:8000 or unix:/path"
         raise OSError(message % error) from None
-    family, kind, protocol, _, where = candidates[0]
-    bound = socket.socket(family, kind, protocol)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(where)
-    return bound
+    last = None
+    for family, kind, protocol, _, where in candidates:
+        try:
+            bound = socket.socket(family, kind, protocol)
+        except OSError as error:
+            last = error
+            continue
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            bound.bind(where)
+            return bound
+        except OSError as error:
+            bound.close()
+            last = error
+    raise last or OSError("no such address")
 
 
 def _unix(path, mode):
@@ -146,11 +164,11 @@ def _unix(path, mode):
 
 
 class _Child:
-    def __init__(self, sockets, arguments, admin=None, replaces=None):
+    def __init__(self, sockets, names, arguments, admin=None, replaces=None):
         self.pipe, write = os.pipe()
         os.set_blocking(self.pipe, False)
         # Descriptors 3 and up, in order, are what the child expects.
-        environment = dict(os.environ, LISTEN_FDS=str(len(sockets)))
+        environment = dict(os.environ, LISTEN_FDS=str(len(sockets)), LISTEN_FDNAMES=":".join(names))
         environment[_CHILD] = "%d:%s" % (write, admin) if admin else str(write)
         self.admin = admin
         self.ready = self.tired = self.asked = self.reopens = False
@@ -198,7 +216,9 @@ class _Child:
 
 class _Parent:
     def __init__(self, sockets, admin, options, arguments):
-        self.sockets = _at_the_front(sockets, admin)
+        self.names = [name for _, name in sockets]
+        self.sockets = _at_the_front([bound for bound, _ in sockets], admin)
+        self.supervisor = Supervisor()
         self.admin = None
         if admin is not None:
             from ._admin import Admin
@@ -209,7 +229,7 @@ class _Parent:
         self.arguments = arguments
         self.children = []
         self.stopping = 0
-        self.renewing = False
+        self.renewing = self.renewed = False
         self.served = False
         self.code = 0
         self.later = []
@@ -228,7 +248,9 @@ class _Parent:
         for _ in range(self.options.processes):
             self._start()
         while self.children or self.later:
-            select.select([wake, *(c.pipe for c in self.children if c.pipe is not None)], [], [], _LOOK)
+            left = self.supervisor.alive()
+            patience = _LOOK if left is None else min(left, _LOOK)
+            select.select([wake, *(c.pipe for c in self.children if c.pipe is not None)], [], [], patience)
             try:
                 os.read(wake, 4096)
             except BlockingIOError:
@@ -243,7 +265,7 @@ class _Parent:
             return
         admin = self.admin.path() if self.admin is not None else None
         try:
-            child = _Child(self.sockets, self.arguments, admin, replaces)
+            child = _Child(self.sockets, self.names, self.arguments, admin, replaces)
         except OSError as error:
             # No process, memory or file is left, or this Python is just being installed anew.
             print("rwgi: a process could not be started: %s" % error, file=sys.stderr, flush=True)
@@ -261,8 +283,8 @@ class _Parent:
             self.code = 1
             self._stop()
         elif replaces in self.children:
-            # The old one goes on meanwhile.
-            replaces.again = time.monotonic() + _PAUSE
+            # The old one goes on meanwhile, and was to be replaced for whatever reason.
+            replaces.tired, replaces.again = True, time.monotonic() + _PAUSE
         else:
             self.later.append(time.monotonic() + _PAUSE)
 
@@ -270,6 +292,8 @@ class _Parent:
         return [(child.process.pid, child.admin) for child in list(self.children) if child.ready]
 
     def _stop(self, *_):
+        if not self.stopping:
+            self.supervisor.stopping()
         self.stopping += 1
         self.later.clear()
         for child in self.children:
@@ -281,6 +305,7 @@ class _Parent:
         child.stop()
 
     def _renew(self, *_):
+        self.supervisor.reloading()
         self.renewing = True
 
     def _reopen(self, *_):
@@ -292,7 +317,9 @@ class _Parent:
         for child in list(self.children):
             child.look()
             if child.ready:
-                self.served = True
+                if not self.served:
+                    self.served = True
+                    self.supervisor.ready()
                 if child.replaces is not None:
                     # It has taken over at the socket; the old one ends what it has begun.
                     child.replaces.stop()
@@ -313,7 +340,11 @@ class _Parent:
             wanted = self.renewing or (child.tired and child.again <= now)
             if wanted and child.replaces is None and not child.asked and child not in followed:
                 self._start(replaces=child)
+        self.renewed |= self.renewing
         self.renewing = False
+        if self.renewed and not any(child.replaces for child in self.children):
+            self.renewed = False
+            self.supervisor.ready()
         due = [when for when in self.later if when <= now]
         self.later = [when for when in self.later if when > now]
         for _ in due:
@@ -351,10 +382,10 @@ def _at_the_front(sockets, admin=None):
     # Out of the way first: one may lie where another has to go.
     numbers = [os.dup(bound.detach()) for bound in sockets]
     for index, number in enumerate(numbers):
-        target = _FIRST_DESCRIPTOR + index
+        target = FIRST + index
         if number != target:
             os.dup2(number, target, inheritable=True)
-            if number not in range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + len(numbers)):
+            if number not in range(FIRST, FIRST + len(numbers)):
                 os.close(number)
         moved.append(socket.socket(fileno=target))
     return moved

@@ -29,11 +29,11 @@ def until(holds, why=lambda: "it never came", patience=60):
 class Running:
     """`rwgi run`, until its block ends."""
 
-    def __init__(self, *arguments, app="views:application", directory=HERE, together=False, command=(RWGI,), waits=True):
-        command = [*command, "run", app, "--bind", "127.0.0.1:0", *arguments]
+    def __init__(self, *arguments, app="views:application", directory=HERE, together=False, command=(RWGI,), waits=True, bind="127.0.0.1:0", **options):
+        command = [*command, "run", app, *(["--bind", bind] if bind else []), *arguments]
         # `together`: what the application prints stands in the log as well.
         out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if together else {"stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(command, cwd=directory, text=True, **out)
+        self.process = subprocess.Popen(command, cwd=directory, text=True, **out, **options)
         self.output = self.process.stdout or self.process.stderr
         self.log, self.listening = [], threading.Event()
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -309,6 +309,7 @@ class Faults(unittest.TestCase):
             self.assertEqual(waiting()[0], 0)
 
 
+
 class Processes(unittest.TestCase):
     def test_the_file_of_a_socket_has_its_mode_and_goes_and_no_other_file_does(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -417,6 +418,20 @@ class Processes(unittest.TestCase):
                     os.remove(fails)
                 server.said("it is tried again")
                 until(lambda: not self.is_refused(server) and server.get("/")[1] != old)
+
+    def test_a_renewal_that_fails_is_tried_again(self):
+        with tempfile.TemporaryDirectory() as directory:
+            pipe, fails = self.project(directory)
+            with Running("--max-requests", "1000000", app="held:application", directory=directory) as server:
+                old = server.get("/")[1]
+                with open(fails, "w"):
+                    pass
+                server.process.send_signal(signal.SIGHUP)
+                server.said("held up")
+                with open(pipe, "w"):
+                    os.remove(fails)
+                server.said("it is tried again")
+                until(lambda: server.get("/")[1] != old)
 
     def test_a_process_that_is_replaced_before_it_is_ready_is_replaced_once(self):
         with tempfile.TemporaryDirectory() as directory:

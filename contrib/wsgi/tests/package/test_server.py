@@ -8,24 +8,18 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from test_command import Running  # noqa: E402
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+from test_command import RWGI, Running, until  # noqa: E402
 
 
 def get(port, path, headers=(), context=None):
@@ -53,7 +47,7 @@ class Options(unittest.TestCase):
         with Running("--processes", "3", "--admin", "127.0.0.1:0") as server:
             server.said("the admin listener answers")
             port = int(re.search(r"answers at 127\.0\.0\.1:(\d+)", "".join(server.log)).group(1))
-            self.until(lambda: get(port, "/")[1].count(": ready") == 3)
+            until(lambda: get(port, "/")[1].count(": ready") == 3)
             self.assertEqual((get(port, "/healthz"), get(port, "/readyz")), ((200, "ok\n"), (200, "ready\n")))
             self.assertEqual(get(port, "/nowhere")[0], 404)
             for _ in range(10):
@@ -67,25 +61,68 @@ class Options(unittest.TestCase):
             with self.assertRaises((OSError, http.client.HTTPException)):
                 server.get("/die")
             server.said("another one is started")
-            self.until(lambda: get(port, "/")[1].count(": ready") == 3)
+            until(lambda: get(port, "/")[1].count(": ready") == 3)
 
-    def until(self, holds, patience=60):
-        end = time.monotonic() + patience
-        while not holds():
-            self.assertLess(time.monotonic(), end, "it never came")
-            time.sleep(0.05)
+    def certified(self, directory):
+        """A certificate, as arguments of the server and as what a client trusts."""
+        key, certificate = os.path.join(directory, "key.pem"), os.path.join(directory, "certificate.pem")
+        names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        subprocess.run([*command, "-keyout", key, "-out", certificate, *names], check=True, capture_output=True)
+        context = ssl.create_default_context(cafile=certificate)
+        return ("--certificate", certificate, "--key", key), context
 
     @unittest.skipUnless(shutil.which("openssl"), "LEFT OUT: openssl is not installed")
     def test_tls(self):
         with tempfile.TemporaryDirectory() as directory:
-            key, certificate = os.path.join(directory, "key.pem"), os.path.join(directory, "certificate.pem")
-            names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-            command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-            subprocess.run([*command, "-keyout", key, "-out", certificate, *names], check=True, capture_output=True)
-            context = ssl.create_default_context(cafile=certificate)
+            arguments, context = self.certified(directory)
             for extra in ((), ("--processes", "2")):
-                with Running("--certificate", certificate, "--key", key, *extra) as server:
+                with Running(*arguments, *extra) as server:
                     self.assertEqual(get(server.port, "/who", context=context), (200, "https 127.0.0.1 HTTP/1.1"))
+
+    @unittest.skipUnless(shutil.which("openssl"), "LEFT OUT: openssl is not installed")
+    def test_some_addresses_of_several_processes_have_tls_and_others_have_not(self):
+        with tempfile.TemporaryDirectory() as directory:
+            arguments, context = self.certified(directory)
+            with Running(*arguments, "--processes", "2", "--bind", "https://127.0.0.1:0", bind="http://127.0.0.1:0") as server:
+                until(lambda: len(self.endpoints(server)) == 2)
+                plain, secure = self.endpoints(server)
+                self.assertEqual(get(plain, "/who")[1], "http 127.0.0.1 HTTP/1.1")
+                self.assertEqual(get(secure, "/who", context=context)[1], "https 127.0.0.1 HTTP/1.1")
+
+    def endpoints(self, server):
+        """The ports, in the order in which they were said; each process tells of all."""
+        return list(map(int, dict.fromkeys(re.findall(r"endpoint=127\.0\.0\.1:(\d+)", "".join(server.log)))))
+
+    def test_several_processes_serve_the_socket_that_a_supervisor_left_open(self):
+        with socket.socket() as left, tempfile.TemporaryDirectory() as directory:
+            left.bind(("127.0.0.1", 0))
+            left.listen()
+            # Whoever comes before there is a server waits for it.
+            with self.connect(left.getsockname()[1]) as early, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+                early.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                door.bind(os.path.join(directory, "notify"))
+                door.settimeout(60)
+                # As systemd does: the socket is descriptor 3, and the process is named.
+                hands = (
+                    "import os, sys; os.dup2(%d, 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1');"
+                    "os.execv(sys.argv[1], sys.argv[1:])" % left.fileno()
+                )
+                options = {"pass_fds": [left.fileno()], "env": {**os.environ, "NOTIFY_SOCKET": door.getsockname()}}
+                with Running("--processes", "2", command=[sys.executable, "-c", hands, RWGI], bind=None, **options) as server:
+                    self.assertEqual(server.port, left.getsockname()[1])
+                    self.read_until(early, b"200 OK")
+                    self.assertEqual(door.recv(100), b"READY=1")
+                    until(lambda: len(server.children()) == 2)
+                    server.process.send_signal(signal.SIGHUP)
+                    self.assertTrue(door.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC="))
+                    self.assertEqual(door.recv(100), b"READY=1")
+                    server.process.terminate()
+                    self.assertEqual(server.process.wait(60), 0)
+                    self.assertEqual(door.recv(100), b"STOPPING=1")
+                    # No process has said anything besides.
+                    door.setblocking(False)
+                    self.assertRaises(BlockingIOError, door.recv, 100)
 
     def test_the_access_log(self):
         with tempfile.TemporaryDirectory() as directory:
