@@ -89,6 +89,12 @@ impl Server {
         self.config.bind != [DEFAULT_BIND]
     }
 
+    /// Seconds that are given to what is under way when the server is told to stop.
+    #[getter]
+    fn grace(&self) -> f64 {
+        self.config.grace.as_secs_f64()
+    }
+
     /// Whether TCP addresses are shared with other servers.
     #[getter]
     fn reuse_port(&self) -> bool {

@@ -6,8 +6,12 @@ somebody else is done here.
 
 import os
 import sys
+import threading
 
 from . import _environment
+
+# Seconds that an interpreter has to end at least, however short the period of grace is: many times what it needs.
+_LEAST = 5.0
 
 
 def main(arguments=None):
@@ -30,18 +34,34 @@ def main(arguments=None):
             _processes.serve(options)
         else:
             sys.exit(_processes.supervise(options, arguments))
-    end(_rwgi.serve(options))
+    end(_rwgi.serve(options), options)
 
 
-def end(result):
-    """Ends the process, also where a view never returns."""
+def end(result, options):
+    """Ends the process, also where a view never returns, or a thread of the application's."""
     code, left = result
     if left:
         # The interpreter would wait for these threads, or fall over them.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+    # Python waits for threads that the application has started, and for what it does at its exit, for ever.
+    waits = threading.Timer(max(options.server.grace, _LEAST), _leave)
+    waits.daemon = True
+    waits.start()
     sys.exit(code)
+
+
+def _leave():
+    main, this = threading.main_thread(), threading.current_thread()
+    left = [thread.name for thread in threading.enumerate() if not thread.daemon and thread not in (main, this)]
+    what = "the threads of the application (%s) have not ended" % ", ".join(left) if left else "the exit of the application has not ended"
+    try:
+        print("rwgi: %s, and the process ends without" % what, file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    finally:
+        # Also where nobody reads what it says.
+        os._exit(1)
 
 
 if __name__ == "__main__":

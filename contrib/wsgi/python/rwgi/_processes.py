@@ -53,7 +53,7 @@ def serve(options):
             _reload.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
         os.write(parent, _READY)
 
-    end(_rwgi.serve(options, tell, lambda: os.write(parent, _TIRED), admin or None))
+    end(_rwgi.serve(options, tell, lambda: os.write(parent, _TIRED), admin or None), options)
 
 
 def _follow(parent):

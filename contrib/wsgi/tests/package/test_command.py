@@ -309,6 +309,13 @@ class Faults(unittest.TestCase):
             self.assertEqual(waiting()[0], 0)
 
 
+    def test_a_thread_of_the_application_does_not_keep_the_process(self):
+        with Running("--grace", "100ms", app="lingers:application") as server:
+            self.assertEqual(server.get("/")[0], 200)
+            server.process.terminate()
+            self.assertEqual(server.process.wait(60), 1)
+            server.said("the threads of the application (forgotten) have not ended")
+
 
 class Processes(unittest.TestCase):
     def test_the_file_of_a_socket_has_its_mode_and_goes_and_no_other_file_does(self):
