@@ -10,9 +10,10 @@
             request.websocket.send(message)
 
 Middleware, sessions and URLs apply as to any view, since it is one. The view runs on a thread of its own, and the socket is closed when
-it returns. Other frameworks find the socket as ``environ["rwgi.websocket"]``.
+it returns: with 1011 where it raises. Other frameworks find the socket as ``environ["rwgi.websocket"]``.
 """
 
+import contextlib
 import functools
 
 __all__ = ["WebSocket", "accept_websocket", "require_websocket"]
@@ -88,7 +89,12 @@ def _decorate(view, required):
         request.websocket = WebSocket(socket)
         try:
             response = view(request, *arguments, **keywords)
-        except ConnectionError:
+        except Exception as error:
+            if not (isinstance(error, ConnectionError) and socket.closed):
+                # Django makes a page of it that nobody reads; the visitor is told what a WebSocket can tell. Closed already is closed.
+                with contextlib.suppress(RuntimeError):
+                    socket.close(1011)
+                raise
             # The visitor has gone, which is how most of these end.
             response = None
         # Nobody reads it; Django asks for one.
@@ -102,7 +108,21 @@ def _is_welcome(request):
     from urllib.parse import urlsplit
 
     from django.conf import settings
+    from django.utils.http import is_same_domain
 
     origin = request.META.get("HTTP_ORIGIN")
-    # Who is no browser sends none, and has no cookies of somebody else.
-    return origin is None or urlsplit(origin).netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS
+    if origin is None:
+        # Who is no browser sends none, and has no cookies of somebody else.
+        return True
+    try:
+        page = urlsplit(origin)
+    except ValueError:
+        return False
+    if page.netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    for trusted in settings.CSRF_TRUSTED_ORIGINS:
+        # `https://*.example.com`, as Django has it.
+        scheme, below, domain = trusted.partition("://*")
+        if below and page.scheme == scheme and is_same_domain(page.netloc, domain):
+            return True
+    return False

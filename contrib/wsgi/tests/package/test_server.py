@@ -4,6 +4,7 @@ Rules of this test: real processes and sockets; waits are for events.
 """
 
 import http.client
+import importlib.util
 import json
 import os
 import re
@@ -32,6 +33,10 @@ def get(port, path, headers=(), context=None):
         return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+def there(*names):
+    return all(importlib.util.find_spec(name) for name in names)
 
 
 class Options(unittest.TestCase):
@@ -155,6 +160,31 @@ class Options(unittest.TestCase):
         with Running() as server, self.connect(server.port) as client:
             client.sendall(head + chunk + b"0\r\n\r\n")
             self.assertIn(b"length 4\n", self.read_until(client, b"0\r\n\r\n"))
+
+    @unittest.skipUnless(there("django", "websockets"), "LEFT OUT: Django and websockets are not installed")
+    def test_a_websocket_of_django_is_for_pages_that_it_trusts_and_tells_of_a_failure(self):
+        from websockets.exceptions import ConnectionClosed, InvalidStatus
+        from websockets.sync.client import connect
+
+        def asked(origin):
+            try:
+                with connect("ws://127.0.0.1:%d/" % server.port, origin=origin, open_timeout=60) as client:
+                    client.send("hello")
+                    return client.recv(60)
+            except InvalidStatus as error:
+                return error.response.status_code
+
+        with Running(app="blocking:application") as server:
+            own = "http://127.0.0.1:%d" % server.port
+            for origin in (None, own, "https://pages.example", "https://a.trusted.example", "https://a.b.trusted.example"):
+                self.assertEqual(asked(origin), "hello", origin)
+            for origin in ("null", "http://pages.example", "https://a.pages.example", "https://trusted.example.org", "https://untrusted.example", "http://["):
+                self.assertEqual(asked(origin), 403, origin)
+            with connect("ws://127.0.0.1:%d/" % server.port, open_timeout=60) as client:
+                client.send("fail")
+                with self.assertRaises(ConnectionClosed):
+                    client.recv(60)
+                self.assertEqual(client.close_code, 1011)
 
     def test_inline_nothing_waits_for_itself(self):
         with Running("--inline", "--threads", "2") as server:
