@@ -327,6 +327,16 @@ impl Config {
             "0; write off for no limit".to_owned(),
         );
         unless(
+            self.certificate_watch.is_none_or(|pause| !pause.is_zero()),
+            "certificate_watch",
+            "0; write off to look at the files on SIGHUP alone".to_owned(),
+        );
+        unless(
+            !self.websocket_patience.is_zero(),
+            "websocket_patience",
+            "0; no client answers in no time".to_owned(),
+        );
+        unless(
             self.blocking_threads > 0,
             "blocking_threads",
             "0; at least one is needed".to_owned(),
@@ -411,7 +421,7 @@ mod tests {
     #[test]
     fn each_nonsense_is_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 26] = [
+        let changes: [(&str, Change); 28] = [
             ("bind", |config| config.bind = Vec::new()),
             ("bind is \"localhost\", which has no port", |config| {
                 config.bind = vec!["localhost".to_owned()];
@@ -438,6 +448,8 @@ mod tests {
             ("exchanges", |config| config.exchanges = 0),
             ("streams", |config| config.streams = 0),
             ("connection_age", |config| config.connection_age = Some(Duration::ZERO)),
+            ("certificate_watch", |config| config.certificate_watch = Some(Duration::ZERO)),
+            ("websocket_patience", |config| config.websocket_patience = Duration::ZERO),
             ("handshake_timeout", |config| config.handshake_timeout = Duration::ZERO),
             ("head_timeout", |config| config.head_timeout = Duration::ZERO),
         ];
