@@ -260,10 +260,14 @@ impl Shared {
 impl Shard {
     /// Has the server told how many channels here are in a group.
     fn tell(&self, group: &str, waits: Option<oneshot::Sender<Result<()>>>) {
-        let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
-        dirty.entry(group.to_owned()).or_default().extend(waits);
-        drop(dirty);
+        self.untold(group.to_owned(), waits);
         self.changed.notify_one();
+    }
+
+    /// Notes it for whoever keeps the next connection.
+    fn untold(&self, group: String, waits: impl IntoIterator<Item = oneshot::Sender<Result<()>>>) {
+        let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        dirty.entry(group).or_default().extend(waits);
     }
 
     fn take_dirty(&self) -> HashMap<String, Vec<oneshot::Sender<Result<()>>>> {

@@ -3,6 +3,7 @@
 //! Rules of this room: it never gives up and never hurries; what this process is in is told again at each connection, and whoever waits here
 //! hears of the gap; a connection that does not answer counts as lost; what comes in is handed on without waiting for anybody.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use futures_util::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::frame::{self, Answer, Head, Reply};
-use super::{Shared, unavailable};
+use super::{Shard, Shared, unavailable};
 use crate::{Error, Gap, Missed, Result};
 
 /// The pause after the first attempt that failed.
@@ -193,30 +194,42 @@ async fn count(
     pipe.query_async(connection).await.map_err(unavailable)
 }
 
+/// Changes on their way to the server, and who waits for each. Those of which it is not known whether they arrived are told again at the next
+/// connection: a group that the last one here has left is in nobody's list any more.
+struct Untold<'a> {
+    here: &'a Shard,
+    groups: HashMap<String, Vec<oneshot::Sender<Result<()>>>>,
+}
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        for (group, waits) in self.groups.drain() {
+            self.here.untold(group, waits);
+        }
+    }
+}
+
 /// Tells the server of each change, many at once where many came, and those who wait for it.
 async fn tell(shared: &Shared, shard: usize, mut connection: MultiplexedConnection) -> Error {
     let here = &shared.shards[shard];
     loop {
         let changed = here.changed.notified();
-        let dirty: Vec<_> = here.take_dirty().into_iter().collect();
-        if dirty.is_empty() {
+        let mut untold = Untold { here, groups: here.take_dirty() };
+        if untold.groups.is_empty() {
             changed.await;
             continue;
         }
-        let mut failed = None;
-        for some in dirty.chunks(AT_ONCE) {
-            if let Err(error) =
-                count(shared, some.iter().map(|(group, _)| group), &mut connection).await
-            {
-                failed = Some(error);
-                break;
+        let names: Vec<_> = untold.groups.keys().cloned().collect();
+        for some in names.chunks(AT_ONCE) {
+            if let Err(error) = count(shared, some.iter(), &mut connection).await {
+                for wait in untold.groups.values_mut().flat_map(std::mem::take) {
+                    let _ = wait.send(Err(error.clone()));
+                }
+                return error;
             }
         }
-        for waits in dirty.into_iter().flat_map(|(_, waiting)| waiting) {
-            let _ = waits.send(failed.clone().map_or(Ok(()), Err));
-        }
-        if let Some(error) = failed {
-            return error;
+        for wait in untold.groups.drain().flat_map(|(_, waits)| waits) {
+            let _ = wait.send(Ok(()));
         }
     }
 }

@@ -135,6 +135,42 @@ async fn a_redis_that_is_frozen_holds_up_nobody() {
     scene.hears_load().await;
 }
 
+#[tokio::test]
+async fn a_group_that_was_left_while_redis_was_lost_is_listed_no_more() {
+    let Some(server) = RedisServer::start().await else { return };
+    let layer = connected(RedisConfig {
+        timeout: Duration::from_millis(300),
+        retry_at_most: Duration::from_millis(100),
+        ..RedisConfig::new(server.url())
+    })
+    .await;
+    let mut channels = Vec::new();
+    for group in ["left", "kept"] {
+        let channel = layer.new_channel("test").await.unwrap();
+        within("to join", async { while layer.group_add(group, &channel).await.is_err() {} }).await;
+        channels.push(channel);
+    }
+    // Who is told to leave does not answer, and the connection is given up with the word on it.
+    let _: () = admin(&server, &["CLIENT", "PAUSE", "600000", "WRITE"]).await;
+    layer.close_channel(&channels[0]);
+    within("the loss of the connection", async {
+        loop {
+            let error = layer.group_send("kept", Bytes::from("x")).await.unwrap_err();
+            if error.to_string().contains("no connection") {
+                return;
+            }
+        }
+    })
+    .await;
+    let _: () = admin(&server, &["CLIENT", "UNPAUSE"]).await;
+    within("the group to go", async {
+        while layer.groups().await != Ok(vec!["kept".to_owned()]) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 /// Passes connections on to a Redis, and falls silent on those that listen once it is told to, without closing them: as a middlebox does that
 /// has forgotten them. Those that begin later are passed on.
 async fn middlebox(server: &RedisServer, silent: watch::Receiver<bool>) -> String {
