@@ -142,14 +142,7 @@ impl Redis {
         for server in &config.servers {
             server.check()?;
         }
-        let shards = config.servers.iter().map(|server| Shard {
-            server: server.clone(),
-            connection: watch::Sender::new(None),
-            dirty: Mutex::default(),
-            changed: tokio::sync::Notify::new(),
-            trouble: Mutex::default(),
-            doubted: tokio::sync::Notify::new(),
-        });
+        let shards = config.servers.iter().cloned().map(Shard::new);
         let shared = Arc::new(Shared {
             process: format!("specific.{}", random()?),
             ring: Ring::new(&config.servers),
@@ -258,6 +251,17 @@ impl Shared {
 }
 
 impl Shard {
+    fn new(server: Server) -> Self {
+        Self {
+            server,
+            connection: watch::Sender::new(None),
+            dirty: Mutex::default(),
+            changed: tokio::sync::Notify::new(),
+            trouble: Mutex::default(),
+            doubted: tokio::sync::Notify::new(),
+        }
+    }
+
     /// Has the server told how many channels here are in a group.
     fn tell(&self, group: &str, waits: Option<oneshot::Sender<Result<()>>>) {
         self.untold(group.to_owned(), waits);
@@ -267,7 +271,13 @@ impl Shard {
     /// Notes it for whoever keeps the next connection.
     fn untold(&self, group: String, waits: impl IntoIterator<Item = oneshot::Sender<Result<()>>>) {
         let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
-        dirty.entry(group).or_default().extend(waits);
+        let waiting = dirty.entry(group).or_default();
+        if waiting.len() == waiting.capacity() {
+            // Those who gave up while no server could be reached; as seldom as it would grow.
+            waiting.retain(|waits| !waits.is_closed());
+            waiting.reserve(waiting.len());
+        }
+        waiting.extend(waits);
     }
 
     fn take_dirty(&self) -> HashMap<String, Vec<oneshot::Sender<Result<()>>>> {
@@ -277,4 +287,25 @@ impl Shard {
 
 fn unavailable(error: ::redis::RedisError) -> Error {
     Error::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Whoever joins while the server cannot be reached is refused, and may try for hours.
+    #[test]
+    fn those_who_have_given_up_waiting_are_forgotten() {
+        let shard = Shard::new(Server::Url("redis://nowhere".to_owned()));
+        let (waits, still) = oneshot::channel();
+        shard.tell("room", Some(waits));
+        for _ in 0..10_000 {
+            shard.tell("room", Some(oneshot::channel().0));
+        }
+        let mut dirty = shard.take_dirty();
+        let waiting = dirty.remove("room").unwrap();
+        assert!(waiting.len() < 100, "{}", waiting.len());
+        waiting.into_iter().for_each(|waits| drop(waits.send(Ok(()))));
+        assert_eq!(still.blocking_recv(), Ok(Ok(())));
+    }
 }
