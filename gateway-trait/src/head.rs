@@ -7,6 +7,7 @@ use http::header::CONTENT_LENGTH;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use crate::fields::{IntoFields, IntoName, IntoValue, refuse_connection_field};
+use crate::head_room::Room;
 use crate::{Error, Result};
 
 /// Status and fields of a response, held until the first byte of content commits them.
@@ -22,9 +23,7 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone, Debug)]
 pub struct ResponseHead {
-    // What the server's response is made of: nothing is moved from one map to another on the way.
-    parts: http::response::Parts,
-    content_length: Option<u64>,
+    room: Box<Room>,
 }
 
 /// The reason phrase of an HTTP/1 status line, where the application wants another than the registered one.
@@ -79,9 +78,9 @@ impl ResponseHead {
     pub fn new(status: StatusCode, fields: impl IntoFields) -> Result<Self> {
         check_status(status)?;
         let mut head = Self::default();
-        head.parts.status = status;
+        head.room.parts.status = status;
         if fields.count_hint() > FIELDS_WITHOUT_RESERVE {
-            head.parts.headers.try_reserve(fields.count_hint())?;
+            head.room.parts.headers.try_reserve(fields.count_hint())?;
         }
         fields.append_to(&mut head)?;
         Ok(head)
@@ -107,13 +106,13 @@ impl ResponseHead {
         }
         // The version is that of a connection, and an upstream's is not ours.
         parts.version = Version::default();
-        Ok(Self { parts, content_length: declared })
+        Ok(Self { room: Room::of(parts, declared) })
     }
 
     /// The head by which a connection is taken over: 101, whatever the version of HTTP has in its place.
     pub(crate) fn switching() -> Self {
         let mut head = Self::default();
-        head.parts.status = StatusCode::SWITCHING_PROTOCOLS;
+        head.room.parts.status = StatusCode::SWITCHING_PROTOCOLS;
         head
     }
 
@@ -128,7 +127,7 @@ impl ResponseHead {
                 .with_requirement("REQ-UPG-06"));
         }
         parts.version = Version::default();
-        Ok(Self { parts, content_length: None })
+        Ok(Self { room: Room::of(parts, None) })
     }
 
     /// Says which protocol a client has to upgrade to, beside the status 426: the server sends it as Upgrade and Connection (REQ-UPG-14).
@@ -149,13 +148,13 @@ impl ResponseHead {
                 "{protocols:?} names no protocol to upgrade to"
             )));
         }
-        self.parts.extensions.insert(RequiredUpgrade(protocols.into_value()?));
+        self.room.parts.extensions.insert(RequiredUpgrade(protocols.into_value()?));
         Ok(())
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.parts.status
+        self.room.parts.status
     }
 
     /// Replaces the status.
@@ -164,13 +163,13 @@ impl ResponseHead {
     /// The status is not final (below 200 or above 599; REQ-RESP-03).
     pub fn set_status(&mut self, status: StatusCode) -> Result<()> {
         check_status(status)?;
-        self.parts.status = status;
+        self.room.parts.status = status;
         Ok(())
     }
 
     /// The fields, each of which is sent unchanged (REQ-RESP-04) and in its order (REQ-RESP-05).
     pub fn fields(&self) -> &HeaderMap {
-        &self.parts.headers
+        &self.room.parts.headers
     }
 
     /// Adds a field beside those of the same name.
@@ -184,10 +183,10 @@ impl ResponseHead {
         let value = value.into_value().map_err(|error| error.about(format_args!("`{name}`")))?;
         refuse_connection_field(&name)?;
         if name == CONTENT_LENGTH {
-            self.content_length = Some(merge_length(self.content_length, &value)?);
-            self.parts.headers.try_insert(name, value)?;
+            self.room.content_length = Some(merge_length(self.room.content_length, &value)?);
+            self.room.parts.headers.try_insert(name, value)?;
         } else {
-            self.parts.headers.try_append(name, value)?;
+            self.room.parts.headers.try_append(name, value)?;
         }
         Ok(())
     }
@@ -201,23 +200,23 @@ impl ResponseHead {
         let value = value.into_value().map_err(|error| error.about(format_args!("`{name}`")))?;
         refuse_connection_field(&name)?;
         if name == CONTENT_LENGTH {
-            self.content_length = Some(merge_length(None, &value)?);
+            self.room.content_length = Some(merge_length(None, &value)?);
         }
-        self.parts.headers.try_insert(name, value)?;
+        self.room.parts.headers.try_insert(name, value)?;
         Ok(())
     }
 
     /// Removes all fields of a name; gives the first value.
     pub fn remove(&mut self, name: &HeaderName) -> Option<HeaderValue> {
         if name == CONTENT_LENGTH {
-            self.content_length = None;
+            self.room.content_length = None;
         }
-        self.parts.headers.remove(name)
+        self.room.parts.headers.remove(name)
     }
 
     /// The declared length of the content, in bytes, as a field or [without one](Self::declare_length), which is kept or the response is aborted (REQ-BODY-09, REQ-BODY-10).
     pub fn content_length(&self) -> Option<u64> {
-        self.content_length
+        self.room.content_length
     }
 
     /// Declares the length of the content, in bytes, in place of a length that was declared before.
@@ -245,40 +244,41 @@ impl ResponseHead {
     /// # Ok::<(), rwgi::Error>(())
     /// ```
     pub fn declare_length(&mut self, length: u64) {
-        if self.content_length.replace(length).is_some() {
+        if self.room.content_length.replace(length).is_some() {
             // Where the field said so, it says another length now, or nothing.
-            self.parts.headers.remove(CONTENT_LENGTH);
+            self.room.parts.headers.remove(CONTENT_LENGTH);
         }
     }
 
     /// Sets the reason phrase of an HTTP/1 status line, in place of the registered one.
     pub fn set_reason(&mut self, reason: ReasonPhrase) {
-        self.parts.extensions.insert(reason);
+        self.room.parts.extensions.insert(reason);
     }
 
     /// Values that travel to the server beside the head, by type; they are never sent.
     pub fn extensions(&self) -> &Extensions {
-        &self.parts.extensions
+        &self.room.parts.extensions
     }
 
     /// Values that travel to the server beside the head, by type; they are never sent.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.parts.extensions
+        &mut self.room.parts.extensions
     }
 
     /// Whether a response with this status has no content whatever the method (204 and 304).
     pub(crate) fn forbids_content(&self) -> bool {
-        self.parts.status == StatusCode::NO_CONTENT || self.parts.status == StatusCode::NOT_MODIFIED
+        self.room.parts.status == StatusCode::NO_CONTENT
+            || self.room.parts.status == StatusCode::NOT_MODIFIED
     }
 
     #[inline]
     pub(crate) fn into_parts(self) -> http::response::Parts {
-        self.parts
+        self.room.leave()
     }
 
     #[inline]
     pub(crate) fn into_response<B>(self, body: B) -> http::Response<B> {
-        http::Response::from_parts(self.parts, body)
+        http::Response::from_parts(self.room.leave(), body)
     }
 }
 
@@ -286,7 +286,7 @@ impl Default for ResponseHead {
     /// 200, no fields.
     #[inline]
     fn default() -> Self {
-        Self { parts: http::Response::new(()).into_parts().0, content_length: None }
+        Self { room: Room::empty() }
     }
 }
 

@@ -253,6 +253,7 @@ mod error;
 mod exchange;
 mod fields;
 mod head;
+mod head_room;
 mod input;
 mod server_info;
 mod start_response;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::request;
 
 use super::Forwarded;
-use crate::{Connection, Input, UpgradeOffer};
+use crate::{Connection, Input, UpgradeOffer, head_room};
 
 /// The box of an environ; gives itself back to its thread when it is dropped.
 pub(super) struct Facts(Option<Box<Room>>);
@@ -101,7 +101,9 @@ impl Drop for Facts {
     fn drop(&mut self) {
         let Some(mut room) = self.0.take() else { return };
         // Where one of these panics in its drop, the box goes with it.
-        room.head = None;
+        if let Some(request::Parts { headers, .. }) = room.head.take() {
+            head_room::keep_fields(headers);
+        }
         room.mount = 0;
         room.input = None;
         room.connection = None;
