@@ -215,6 +215,7 @@ impl ResponseHead {
     }
 
     /// The declared length of the content, in bytes, as a field or [without one](Self::declare_length), which is kept or the response is aborted (REQ-BODY-09, REQ-BODY-10).
+    #[inline]
     pub fn content_length(&self) -> Option<u64> {
         self.room.content_length
     }
@@ -266,6 +267,7 @@ impl ResponseHead {
     }
 
     /// Whether a response with this status has no content whatever the method (204 and 304).
+    #[inline]
     pub(crate) fn forbids_content(&self) -> bool {
         self.room.parts.status == StatusCode::NO_CONTENT
             || self.room.parts.status == StatusCode::NOT_MODIFIED

@@ -36,7 +36,7 @@ fn parts() -> Parts {
 
 impl Room {
     /// For 200, with no fields, but with space for them where there was a request before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn empty() -> Box<Self> {
         // Without a spare one, or in a thread that ends, a new one does.
         let spare = ROOM.try_with(Cell::take).ok().flatten();
@@ -62,7 +62,7 @@ impl Room {
     }
 
     /// Takes the parts out, and keeps the box for the next head of this thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn leave(mut self: Box<Self>) -> Parts {
         let taken = mem::replace(&mut self.parts, parts());
         self.content_length = None;

@@ -89,11 +89,9 @@ impl Future for Answer {
         {
             // Nothing to hand over, and nothing to tell but numbers: the response is made where hyper takes it.
             if asked.content.is_none() {
-                return exchange.poll_with(cx, |outcome| {
-                    Ok(match outcome {
-                        Ok((head, body)) => asked.response(head, body, true),
-                        Err(error) => asked.error(&error),
-                    })
+                return exchange.poll_with(cx, |outcome| match outcome {
+                    Ok((head, body)) => Ok(asked.response(head, body, true)),
+                    Err(error) => Ok(asked.error(&error)),
                 });
             }
             match ready!(exchange.poll_with(cx, |outcome| asked.settled(outcome))) {

@@ -192,6 +192,15 @@ impl Exchange {
         };
         Poll::Ready(make(response.map(Response::into_parts)))
     }
+
+    #[cold]
+    fn cancel(&mut self) {
+        let Some(Running { future, slot, .. }) = self.running.take() else { return };
+        slot.close(Event::Cancel);
+        drop_quietly(future);
+        let callbacks = std::mem::take(&mut slot.lock().callbacks);
+        drop(Completion::new(callbacks, None));
+    }
 }
 
 impl Future for Exchange {
@@ -208,11 +217,8 @@ impl Future for Exchange {
 impl Drop for Exchange {
     #[inline]
     fn drop(&mut self) {
-        if let Some(Running { future, slot, .. }) = self.running.take() {
-            slot.close(Event::Cancel);
-            drop_quietly(future);
-            let callbacks = std::mem::take(&mut slot.lock().callbacks);
-            drop(Completion::new(callbacks, None));
+        if self.running.is_some() {
+            self.cancel();
         }
     }
 }

@@ -268,6 +268,7 @@ impl State {
     }
 
     /// Whether a response with this head has no content.
+    #[inline]
     pub(crate) fn is_bodyless_with(&self, head: &ResponseHead) -> bool {
         self.head_request || head.forbids_content()
     }
@@ -295,6 +296,7 @@ impl State {
     }
 
     /// Takes a head, the first or one that replaces it, and learns the declared length.
+    #[inline]
     pub(crate) fn set_head(&mut self, head: ResponseHead) {
         self.bodyless = self.is_bodyless_with(&head);
         self.declared = head.content_length();
