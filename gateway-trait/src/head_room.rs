@@ -19,13 +19,12 @@ pub(crate) struct Room {
     pub(crate) content_length: Option<u64>,
 }
 
-/// A map with room for more fields is given back: it may wait for long, and so may the connection that comes to hold it.
+/// A map with room for more fields is not kept: it may wait for long, and so may the connection that comes to hold it.
 const MOST_FIELDS: usize = 48;
 
 thread_local! {
-    /// A box in which are the parts of a head without fields.
-    static ROOM: Cell<Option<Box<Room>>> = const { Cell::new(None) };
-    static FIELDS: Cell<Option<HeaderMap>> = const { Cell::new(None) };
+    /// A box in which stands a head that holds nothing, but may have space for fields.
+    static SPARE: Cell<Option<Box<Room>>> = const { Cell::new(None) };
 }
 
 /// 200, no fields.
@@ -39,26 +38,15 @@ impl Room {
     #[inline(always)]
     pub(crate) fn empty() -> Box<Self> {
         // Without a spare one, or in a thread that ends, a new one does.
-        let spare = ROOM.try_with(Cell::take).ok().flatten();
-        let mut room =
-            spare.unwrap_or_else(|| Box::new(Self { parts: parts(), content_length: None }));
-        if let Some(fields) = FIELDS.try_with(Cell::take).ok().flatten() {
-            // A map that never had a field holds nothing, and its drop costs as much as a field.
-            mem::forget(mem::replace(&mut room.parts.headers, fields));
-        }
-        room
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        spare.unwrap_or_else(|| Box::new(Self { parts: parts(), content_length: None }))
     }
 
     /// For the head of a response that was made elsewhere.
     pub(crate) fn of(parts: Parts, content_length: Option<u64>) -> Box<Self> {
-        // What stands in a spare one holds nothing.
-        match ROOM.try_with(Cell::take).ok().flatten() {
-            Some(mut room) => {
-                mem::forget(mem::replace(&mut *room, Self { parts, content_length }));
-                room
-            }
-            None => Box::new(Self { parts, content_length }),
-        }
+        let mut room = Self::empty();
+        *room = Self { parts, content_length };
+        room
     }
 
     /// Takes the parts out, and keeps the box for the next head of this thread.
@@ -66,18 +54,36 @@ impl Room {
     pub(crate) fn leave(mut self: Box<Self>) -> Parts {
         let taken = mem::replace(&mut self.parts, parts());
         self.content_length = None;
-        let _ = ROOM.try_with(|spare| spare.set(Some(self)));
+        let _ = SPARE.try_with(|spare| spare.set(Some(self)));
         taken
     }
 }
 
-/// Keeps the map of a request that is over.
+/// Leaves the map of a request that is over, cleared, to the next response of this thread.
 #[inline]
-pub(crate) fn keep_fields(mut fields: HeaderMap) {
+pub(crate) fn leave_fields(fields: HeaderMap) {
+    if fields.capacity() == 0 {
+        return;
+    }
+    // Without a spare box, or where one has a map already, it goes.
+    let _ = SPARE.try_with(|spare| {
+        let Some(mut room) = spare.take() else { return };
+        if room.parts.headers.capacity() == 0 {
+            // A map without capacity holds nothing, and its drop costs as much as a field.
+            mem::forget(mem::replace(&mut room.parts.headers, fields));
+        }
+        spare.set(Some(room));
+    });
+}
+
+/// Takes the fields out of a map, and leaves its space unless that is large.
+#[inline]
+pub(crate) fn clear_fields(fields: &mut HeaderMap) {
     // The length counts what is repeated, which the capacity does not.
     if fields.capacity() <= MOST_FIELDS && fields.len() <= MOST_FIELDS {
         fields.clear();
-        let _ = FIELDS.try_with(|spare| spare.set(Some(fields)));
+    } else {
+        *fields = HeaderMap::new();
     }
 }
 
@@ -98,11 +104,14 @@ mod tests {
 
     #[test]
     fn a_request_leaves_its_map_without_its_fields() {
-        let given = fields(20);
+        let mut given = fields(20);
         let space = given.capacity();
-        keep_fields(given);
+        clear_fields(&mut given);
+        Room::empty().leave();
+        leave_fields(given);
+        leave_fields(HeaderMap::with_capacity(1));
         let first = Room::empty().parts.headers;
-        assert_eq!((first.len(), first.capacity()), (0, space));
+        assert_eq!((first.len(), first.capacity()), (0, space), "the first that was left");
         assert_eq!(Room::empty().parts.headers.capacity(), 0, "it is given once");
     }
 
@@ -112,9 +121,9 @@ mod tests {
         for _ in 0..=MOST_FIELDS {
             repeated.append("x", HeaderValue::from_static("a"));
         }
-        for large in [fields(MOST_FIELDS + 1), repeated] {
-            keep_fields(large);
-            assert_eq!(Room::empty().parts.headers.capacity(), 0);
+        for mut large in [fields(MOST_FIELDS + 1), repeated] {
+            clear_fields(&mut large);
+            assert_eq!((large.len(), large.capacity()), (0, 0));
         }
     }
 

@@ -1,13 +1,15 @@
 //! What an environ holds, in a box that is used again.
 //!
 //! Rules of this room: boxed, because an environ is moved through every layer, and so is every future that holds one; a thread keeps
-//! the box of the environ that it dropped last, empty, and the next one moves in.
+//! the box of the environ that it dropped last, empty, and the next one moves in. The field map of the last one is still there then, without its
+//! fields, and is left to the next response.
 
 use std::cell::Cell;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use http::request;
+use http::{Extensions, Method, Uri, request};
 
 use super::Forwarded;
 use crate::{Connection, Input, UpgradeOffer, head_room};
@@ -17,7 +19,8 @@ pub(super) struct Facts(Option<Box<Room>>);
 
 /// What stands in the box.
 pub(super) struct Room {
-    head: Option<request::Parts>,
+    /// In a spare box it holds nothing but an empty field map.
+    head: request::Parts,
     /// Where `script_name` ends in the raw path.
     pub(super) mount: usize,
     input: Option<Input>,
@@ -38,7 +41,9 @@ impl Facts {
         // Without a spare one, or in a thread that ends, a new one does.
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         let mut room = spare.unwrap_or_else(|| Box::new(Room::empty()));
-        room.head = Some(head);
+        head_room::leave_fields(mem::take(&mut room.head.headers));
+        // What is left of the last one holds nothing, and its drop would cost as much as that of a head.
+        mem::forget(mem::replace(&mut room.head, head));
         room.input = Some(input);
         room.connection = Some(connection);
         Self(Some(room))
@@ -46,12 +51,12 @@ impl Facts {
 
     #[inline]
     pub(super) fn head(&self) -> &request::Parts {
-        self.head.as_ref().expect(IN_USE)
+        &self.head
     }
 
     #[inline]
     pub(super) fn head_mut(&mut self) -> &mut request::Parts {
-        self.head.as_mut().expect(IN_USE)
+        &mut self.head
     }
 
     #[inline]
@@ -68,16 +73,21 @@ impl Facts {
     }
 
     pub(super) fn into_parts(mut self) -> (request::Parts, Input, Arc<Connection>) {
-        let (head, input, connection) =
-            (self.head.take(), self.input.take(), self.connection.take());
-        (head.expect(IN_USE), input.expect(IN_USE), connection.expect(IN_USE))
+        let head = mem::replace(&mut self.head, empty_head());
+        let (input, connection) = (self.input.take(), self.connection.take());
+        (head, input.expect(IN_USE), connection.expect(IN_USE))
     }
 }
 
 impl Room {
     fn empty() -> Self {
-        Self { head: None, mount: 0, input: None, connection: None, forwarded: None, upgrade: None }
+        let (head, input, connection) = (empty_head(), None, None);
+        Self { head, mount: 0, input, connection, forwarded: None, upgrade: None }
     }
+}
+
+fn empty_head() -> request::Parts {
+    http::Request::new(()).into_parts().0
 }
 
 impl Deref for Facts {
@@ -101,9 +111,11 @@ impl Drop for Facts {
     fn drop(&mut self) {
         let Some(mut room) = self.0.take() else { return };
         // Where one of these panics in its drop, the box goes with it.
-        if let Some(request::Parts { headers, .. }) = room.head.take() {
-            head_room::keep_fields(headers);
-        }
+        let head = &mut room.head;
+        head.method = Method::GET;
+        head.uri = Uri::default();
+        head.extensions = Extensions::new();
+        head_room::clear_fields(&mut head.headers);
         room.mount = 0;
         room.input = None;
         room.connection = None;
