@@ -73,7 +73,7 @@ impl WsgiApplication {
 }
 
 impl WsgiBuilder {
-    /// How many threads run Python at most; 0 counts as 1.
+    /// How many threads run Python at most, besides those of [WebSockets](Self::sessions); 0 counts as 1.
     ///
     /// 8: with a GIL they only wait together, and a few views that wait for a database leave room for others. gunicorn: 1; waitress: 4;
     /// mod_wsgi: 15.
@@ -140,7 +140,7 @@ impl WsgiBuilder {
         let pool = Arc::new(Pool::new(self.threads, self.queue));
         let nothing = Py::new(py, WsgiInput::nothing(Arc::clone(&pool)))?;
         let hosted = Hosted {
-            template: Template::new(py, &nothing, self.threads > 1, self.multiprocess)?,
+            template: Template::new(py, &nothing, self.multiprocess)?,
             copy_context: py.import("contextvars")?.getattr("copy_context")?.unbind(),
             pool,
             sessions: Arc::new(Pool::new(self.sessions, self.queue)),

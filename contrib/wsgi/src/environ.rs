@@ -93,14 +93,14 @@ impl Template {
     pub(crate) fn new(
         py: Python<'_>,
         nothing: &Py<WsgiInput>,
-        multithread: bool,
         multiprocess: bool,
     ) -> PyResult<Self> {
         let bare = PyDict::new(py);
         bare.set_item(intern!(py, "wsgi.version"), (1, 0))?;
         bare.set_item(intern!(py, "wsgi.errors"), Py::new(py, ErrorStream)?)?;
         bare.set_item(intern!(py, "wsgi.input"), nothing)?;
-        bare.set_item(intern!(py, "wsgi.multithread"), multithread)?;
+        // Also where one thread runs requests: WebSockets have threads of their own, and anybody can ask for one.
+        bare.set_item(intern!(py, "wsgi.multithread"), true)?;
         bare.set_item(intern!(py, "wsgi.multiprocess"), multiprocess)?;
         bare.set_item(intern!(py, "wsgi.run_once"), false)?;
         bare.set_item(intern!(py, "wsgi.file_wrapper"), py.get_type::<FileWrapper>())?;
@@ -391,7 +391,7 @@ mod tests {
         Python::attach(|py| {
             let pool = std::sync::Arc::new(crate::pool::Pool::new(1, 1));
             let nothing = Py::new(py, WsgiInput::nothing(pool)).unwrap();
-            let template = Template::new(py, &nothing, true, false).unwrap();
+            let template = Template::new(py, &nothing, false).unwrap();
             for (uri, host) in [
                 ("/a/b?c=d%20e", "example.com:8000"),
                 ("/", "localhost"),

@@ -186,6 +186,16 @@ class Options(unittest.TestCase):
                     client.recv(60)
                 self.assertEqual(client.close_code, 1011)
 
+    def test_one_thread_is_not_alone_where_there_are_websockets(self):
+        handshake = b"GET /wait?a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        with Running("--threads", "1") as server, self.connect(server.port) as client:
+            client.sendall(handshake + b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")
+            # Both are in the application at the same time, and it is told that this can be.
+            self.assertEqual(server.get("/arrived?a")[0], 200)
+            self.assertEqual(server.get("/threads"), (200, "many"))
+            server.get("/release?a")
+            self.read_until(client, b"HTTP/1.1 200")
+
     def test_inline_nothing_waits_for_itself(self):
         with Running("--inline", "--threads", "2") as server:
             pid = server.get("/")[1]

@@ -40,6 +40,9 @@ def application(environ, start_response):
             time.sleep(60)
     if path == "/leak":
         threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+    if path == "/threads":
+        start_response("200 OK", PLAIN[:])
+        return [b"many" if environ["wsgi.multithread"] else b"one"]
     if path == "/who":
         start_response("200 OK", PLAIN[:])
         return [("%(wsgi.url_scheme)s %(REMOTE_ADDR)s %(SERVER_PROTOCOL)s" % environ).encode()]
