@@ -15,6 +15,12 @@ async def fails(scope, receive, send):
     await send({"type": "lifespan.startup.failed", "message": "there is no database"})
 
 
+async def never_starts(scope, receive, send):
+    assert (await receive())["type"] == "lifespan.startup"
+    print("it waits for its database", flush=True)
+    await asyncio.Event().wait()
+
+
 async def knows_none(scope, receive, send):
     assert scope["type"] == "http", "only HTTP is served here"
     await answer(send, b"served without a lifespan")

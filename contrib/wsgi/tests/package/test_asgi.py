@@ -33,6 +33,13 @@ class Life(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("the application's startup failed: there is no database", told[0])
 
+    def test_a_stop_is_heard_while_the_application_starts(self):
+        for extra in ((), ("--processes", "2")):
+            with Running(*extra, app="lifespans:never_starts", together=True, waits=False) as server:
+                server.said("it waits for its database")
+                server.process.terminate()
+                self.assertEqual(server.process.wait(60), 0)
+
     def test_an_application_without_a_lifespan_is_served(self):
         for name in ("lifespans:knows_none", "lifespans:instance", "lifespans:partial"):
             with Running(app=name) as server:
