@@ -106,6 +106,36 @@ async fn messages_are_counted_and_the_close_has_its_code() {
     server.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_thread_that_waits_holds_up_no_other() {
+    let view = |_: Environ, start: BlockingStartResponse| -> rwgi::Result<Finished> {
+        let websocket = BlockingWebSocket::accept(start, ())?;
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| websocket.wait(None));
+            for _ in 0..50 {
+                // Some of these come while the other thread waits: nothing is there for this one.
+                std::thread::sleep(Duration::from_millis(1));
+                assert_eq!(websocket.read(None), None);
+                assert_eq!(websocket.count_messages(), 0);
+            }
+            websocket.send("go on")?;
+            assert_eq!(waits.join().unwrap(), Some(Message::from("here")));
+            Ok::<_, rwgi::Error>(())
+        })?;
+        Ok(websocket.finish())
+    };
+    let server = serve(Blocking::new(view)).await;
+    let mut socket = open(&server, &[]).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(60), socket.next()).await;
+    assert_eq!(
+        told.expect("it reads while another waits").unwrap().unwrap(),
+        Theirs::text("go on")
+    );
+    socket.send(Theirs::text("here")).await.unwrap();
+    while let Some(Ok(_)) = socket.next().await {}
+    server.stop().await.unwrap();
+}
+
 async fn both(environ: Environ, start: StartResponse) -> rwgi::Result<Finished> {
     if environ.websocket().is_none() {
         return start.respond(StatusCode::OK, (), "a page");

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -91,15 +91,22 @@ impl BlockingWebSocket {
 
     /// The next message if one is here already, else `fallback`; does not block.
     pub fn read(&self, fallback: impl Into<Option<Message>>) -> Option<Message> {
-        match lock(&self.receiver).try_recv() {
-            Ok(Some(message)) => Some(message),
-            Ok(None) | Err(_) => fallback.into(),
-        }
+        let here = self.unless_awaited(|receiver| receiver.try_recv().ok().flatten()).flatten();
+        here.or_else(|| fallback.into())
     }
 
     /// How many messages are here already.
     pub fn count_messages(&self) -> usize {
-        lock(&self.receiver).waiting()
+        self.unless_awaited(|receiver| receiver.waiting()).unwrap_or(0)
+    }
+
+    /// Looks at what is here; `None` where another thread [waits](Self::wait), to which the next message belongs.
+    fn unless_awaited<T>(&self, look: impl FnOnce(&mut WebSocketReceiver) -> T) -> Option<T> {
+        match self.receiver.try_lock() {
+            Ok(mut receiver) => Some(look(&mut receiver)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(look(&mut poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Whether a message is here already.
