@@ -310,6 +310,10 @@ fn iterate(response: &StartResponse, iterable: &Bound<'_, PyAny>) -> rwgi::Resul
     while let Some(block) = blocks.next() {
         let block = block.and_then(|block| content(&block)).map_err(failed)?;
         if block.is_empty() {
+            // Who has nothing to say yet would go on for nobody.
+            if response.is_departed() {
+                break;
+            }
             continue;
         }
         let length = block.len() as u64;

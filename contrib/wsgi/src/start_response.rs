@@ -123,6 +123,15 @@ impl StartResponse {
         self.lock().bodyless
     }
 
+    /// Whether the client has left.
+    pub(crate) fn is_departed(&self) -> bool {
+        let state = self.lock();
+        match &state.phase {
+            Phase::Streaming(sink) => sink.is_departed(),
+            _ => state.answer.as_ref().is_some_and(Answer::is_abandoned),
+        }
+    }
+
     /// What the head declares and was not yet written.
     pub(crate) fn missing(&self) -> Option<u64> {
         let state = self.lock();
@@ -189,8 +198,11 @@ impl StartResponse {
                 other => {
                     let problem = match other {
                         Phase::Session | Phase::Bodyless(_) => {
+                            // Who writes without end ends with the client that waits for the head.
+                            let is_departed = matches!(other, Phase::Bodyless(_))
+                                && state.answer.as_ref().is_some_and(Answer::is_abandoned);
                             state.phase = other;
-                            return Ok(Sent::Enough);
+                            return Ok(if is_departed { Sent::Departed } else { Sent::Enough });
                         }
                         Phase::Fresh(_) => PyAssertionError::new_err(
                             "content came before start_response() was called",

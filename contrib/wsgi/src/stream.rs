@@ -124,6 +124,11 @@ impl Sink {
         Poll::Pending
     }
 
+    /// Whether nobody takes the content any more.
+    pub(crate) fn is_departed(&self) -> bool {
+        self.shared.lock().departed
+    }
+
     /// All of the content was given.
     pub(crate) fn end(self) {
         self.close(End::Whole);

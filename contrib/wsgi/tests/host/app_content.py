@@ -307,6 +307,41 @@ def octets(length):
     return bytes(index % 251 for index in range(length))
 
 
+@good
+def idle(environ, start_response):
+    """Has nothing to say for long, and says so again and again."""
+    start_response("200 OK", PLAIN[:])
+    return Closing(key(environ), idling(gate(environ)))
+
+
+def idling(opened):
+    yield b"x"
+    while not opened.wait(0.01):
+        yield b""
+
+
+@good
+def idle_declared(environ, start_response):
+    """As `idle`, before the first byte of content that is declared."""
+    start_response("200 OK", [*PLAIN, ("Content-Length", "1")])
+    note("begun " + key(environ))
+    blocks = idling(gate(environ))
+    return Closing(key(environ), (b"" for _ in blocks))
+
+
+@good
+def written_without_end(environ, start_response):
+    write = start_response("200 OK", PLAIN[:])
+    opened = gate(environ)
+    note(key(environ), "begun")
+    try:
+        while not opened.wait(0.01):
+            write(b"x")
+    except OSError:
+        note(key(environ), "OSError")
+    return []
+
+
 class Standing:
     """Stands for a file, as Django's File does."""
 

@@ -257,6 +257,33 @@ def close_departed(client):
     is_closed_once(client, key)
 
 
+@case("close() is called where the client leaves while there are empty blocks only")
+def close_departed_idle(client):
+    key = unique()
+    connection = client.connect()
+    connection.send(client.request("/idle?" + key))
+    connection.until(b"x")
+    connection.reset()
+    is_closed_once(client, key)
+    key = unique()
+    connection = client.connect()
+    connection.send(client.request("/idle_declared?" + key))
+    client.state("begun " + key, 1)
+    connection.reset()
+    is_closed_once(client, key)
+
+
+@case("write() raises where the client leaves, for HEAD as for GET")
+def write_departed(client):
+    for method in ("GET", "HEAD"):
+        key = unique()
+        connection = client.connect()
+        connection.send(client.request("/written_without_end?" + key, method))
+        same(client.state(key, 1), ["begun"])
+        connection.reset()
+        same(client.state(key, 2), ["begun", "OSError"])
+
+
 @case("close() is called where the client leaves between two blocks")
 def close_departed_between(client):
     key = unique()
