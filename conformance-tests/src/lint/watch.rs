@@ -199,7 +199,7 @@ impl Watch {
             state.status = Some(response.status());
             state.typed = response.headers().contains_key(http::header::CONTENT_TYPE);
         }
-        status::check(response.status(), response.headers(), self);
+        status::check(response, self);
         head::check(response.headers(), self);
         input::check_answer(response.status(), self);
     }

@@ -110,9 +110,9 @@ fn is_registered_name(octets: &[u8]) -> bool {
     true
 }
 
-/// A list of tokens, `*` being one (RFC 9110 section 5.6.1).
+/// A list of tokens, `*` being one; it may have none (RFC 9110 section 5.6.1).
 pub(crate) fn is_token_list(text: &str) -> bool {
-    text.split(',').map(str::trim).all(is_token)
+    text.trim().is_empty() || text.split(',').map(str::trim).all(is_token)
 }
 
 /// The name, and what else tells one cookie from another: domain and path.

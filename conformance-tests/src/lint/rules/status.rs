@@ -6,7 +6,8 @@ use http::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, PROXY_AUTHENTICATE,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
+use rwgi::RequiredUpgrade;
 
 use crate::lint::Level::{Must, Should};
 use crate::lint::rule::Rule;
@@ -47,9 +48,9 @@ pub(crate) static ALLOW_MISSING: Rule = Rule::application(
 pub(crate) static UPGRADE_REQUIRED: Rule = Rule::application(
     "status-426",
     Must,
-    &["REQ-RESP-07"],
-    "426 is not given, for it has to come with an Upgrade field, which belongs to the connection",
-    "answer 400 or 505, and say in the content what is asked for",
+    &[],
+    "426 says to which protocol",
+    "say it with `ResponseHead::require_upgrade(\"websocket\")`; the server sends it as Upgrade",
 )
 .source("RFC 9110 section 15.5.22");
 pub(crate) static PARTIAL_RANGE: Rule = Rule::application(
@@ -116,7 +117,8 @@ pub(crate) const RULES: &[&Rule] = &[
 ];
 
 /// Judges the status together with its fields and the request.
-pub(crate) fn check(status: StatusCode, fields: &HeaderMap, watch: &Watch) {
+pub(crate) fn check<B>(response: &Response<B>, watch: &Watch) {
+    let (status, fields) = (response.status(), response.headers());
     let has = |name| fields.contains_key(name);
     let number = status.as_u16();
     let missing = |rule, field: &str| watch.report(rule, || format!("{number} without {field}"));
@@ -131,7 +133,9 @@ pub(crate) fn check(status: StatusCode, fields: &HeaderMap, watch: &Watch) {
             missing(&PARTIAL_RANGE, "Content-Range");
         }
         416 if !has(CONTENT_RANGE) => missing(&UNSATISFIED_RANGE, "Content-Range"),
-        426 => watch.report(&UPGRADE_REQUIRED, || "the status is 426".to_owned()),
+        426 if response.extensions().get::<RequiredUpgrade>().is_none() => {
+            missing(&UPGRADE_REQUIRED, "a protocol");
+        }
         _ => {}
     }
     if has(CONTENT_RANGE) && !matches!(number, 206 | 416) {

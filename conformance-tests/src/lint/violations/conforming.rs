@@ -1,7 +1,7 @@
 //! The conforming neighbours of the violations: nothing is found in them.
 
 use http::{Method, Request, StatusCode, Version};
-use rwgi::{BodyLength, Environ, Error, Finished, Input, StartResponse};
+use rwgi::{BodyLength, Environ, Error, Finished, Input, ResponseHead, StartResponse};
 
 use super::super::Finding;
 use super::applications::{Frames, answer, answering, data, forward, post, trailer};
@@ -20,6 +20,7 @@ fn heads_as_they_should_be() {
         (200, &[("set-cookie", "a=1; Path=/"), ("set-cookie", "a=1; Path=/b")]),
         (200, &[("set-cookie", "__Host-a=1; Secure; Path=/; SameSite=None")]),
         (200, &[("vary", "accept, origin"), ("vary", "cookie"), ("expires", "0")]),
+        (200, &[("vary", "")]),
         (200, &[("vary", "*"), ("date", "Sun, 06 Nov 1994 08:49:37 GMT")]),
         (201, &[]),
         (204, &[]),
@@ -35,6 +36,16 @@ fn heads_as_they_should_be() {
     ] {
         clean(&answer(status, fields, ""));
     }
+}
+
+#[test]
+fn what_a_client_has_to_upgrade_to_is_said() {
+    let application = |_: Environ, start: StartResponse| async move {
+        let mut head = ResponseHead::new(StatusCode::UPGRADE_REQUIRED, ())?;
+        head.require_upgrade("websocket")?;
+        start.respond_with(head, "")
+    };
+    clean(&serve(application, get().build().unwrap()));
 }
 
 #[test]
