@@ -11,6 +11,8 @@ use std::panic::Location;
 
 use http::StatusCode;
 
+use crate::RequiredUpgrade;
+
 /// The error of any standard library or crate, boxed.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -71,6 +73,8 @@ struct Inner {
     /// Boxed: it is large, and hardly ever there.
     backtrace: Option<Box<Backtrace>>,
     location: &'static Location<'static>,
+    /// Boxed as well.
+    upgrade: Option<Box<RequiredUpgrade>>,
 }
 
 /// The folder of this crate's source, as locations spell it.
@@ -89,6 +93,7 @@ impl Error {
                 source: None,
                 backtrace: backtrace(fault),
                 location: Location::caller(),
+                upgrade: None,
             }),
         }
     }
@@ -134,6 +139,20 @@ impl Error {
         self
     }
 
+    /// Says which protocols a client has to upgrade to, beside the status 426: the server sends them with the answer, as it does those of
+    /// [`ResponseHead::require_upgrade`](crate::ResponseHead::require_upgrade) (REQ-UPG-14). A text that is no list of protocols is left out.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// let error = rwgi::Error::client(StatusCode::UPGRADE_REQUIRED, "only a WebSocket is answered here").with_required_upgrade("websocket");
+    /// assert_eq!(error.required_upgrade().unwrap().value(), "websocket");
+    /// ```
+    #[must_use]
+    pub fn with_required_upgrade(mut self, protocols: &str) -> Self {
+        self.inner.upgrade = RequiredUpgrade::new(protocols).map(Box::new);
+        self
+    }
+
     /// Attaches the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
@@ -155,6 +174,11 @@ impl Error {
             (None, Fault::Client) => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// The protocols that a client has to upgrade to, for the answer.
+    pub fn required_upgrade(&self) -> Option<&RequiredUpgrade> {
+        self.inner.upgrade.as_deref()
     }
 
     /// The requirement that was broken, where the error knows it (`"REQ-RESP-03"`).

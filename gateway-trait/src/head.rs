@@ -56,11 +56,20 @@ impl ReasonPhrase {
 
 /// The protocols that a client has to upgrade to, kept as an extension of the response (RFC 9110, section 15.5.22; REQ-UPG-14).
 ///
-/// [`ResponseHead::require_upgrade`] makes it; a server reads it.
+/// [`ResponseHead::require_upgrade`] and [`Error::with_required_upgrade`] make it; a server reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredUpgrade(HeaderValue);
 
 impl RequiredUpgrade {
+    /// `None` where the text is no list of protocols.
+    pub(crate) fn new(protocols: &str) -> Option<Self> {
+        let mut names = crate::upgrade::elements(protocols).peekable();
+        if names.peek().is_none() || !names.all(crate::upgrade::is_protocol) {
+            return None;
+        }
+        HeaderValue::from_str(protocols).ok().map(Self)
+    }
+
     /// The value of the Upgrade field.
     pub fn value(&self) -> &HeaderValue {
         &self.0
@@ -142,13 +151,12 @@ impl ResponseHead {
     /// # Errors
     /// The text is no list of protocols.
     pub fn require_upgrade(&mut self, protocols: &str) -> Result<()> {
-        let mut names = crate::upgrade::elements(protocols).peekable();
-        if names.peek().is_none() || !names.all(crate::upgrade::is_protocol) {
+        let Some(required) = RequiredUpgrade::new(protocols) else {
             return Err(Error::application(format!(
                 "{protocols:?} names no protocol to upgrade to"
             )));
-        }
-        self.room.parts.extensions.insert(RequiredUpgrade(protocols.into_value()?));
+        };
+        self.room.parts.extensions.insert(required);
         Ok(())
     }
 

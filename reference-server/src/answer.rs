@@ -198,7 +198,12 @@ impl Asked {
         fault::log_error(error, &self.label, false);
         let seen = self.underway.as_ref().and_then(|underway| underway.observation.as_ref());
         let shown = seen.and_then(|seen| seen.page(error));
-        shown.unwrap_or_else(|| fault::error_response(error.status())).map(ResponseBody::from)
+        let mut response =
+            shown.unwrap_or_else(|| fault::error_response(error.status())).map(ResponseBody::from);
+        if let Some(required) = error.required_upgrade() {
+            response.extensions_mut().insert(required.clone());
+        }
+        response
     }
 
     /// The response as hyper takes it, with what the connection does after it.
@@ -245,7 +250,10 @@ impl Asked {
     fn close_after(&self, head: &mut response::Parts, underway: &Underway) {
         // A refused stream of HTTP/2 says nothing of its connection.
         if self.version != Version::HTTP_2 {
-            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            // An upgrade that is required is named here as well (RFC 9110, section 7.8).
+            let upgrades = head.headers.contains_key(UPGRADE);
+            let options = if upgrades { "upgrade, close" } else { "close" };
+            head.headers.insert(CONNECTION, HeaderValue::from_static(options));
             // To a client of HTTP/1.0 hyper says `keep-alive` beside it, unless the response is of that version too.
             head.version = self.version;
             underway.set(LINGER);

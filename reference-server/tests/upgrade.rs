@@ -275,6 +275,31 @@ async fn extended_connect_is_the_same_to_the_application() {
     within("the stop", server.stop_within(Duration::from_secs(30))).await.unwrap();
 }
 
+// Evidence: REQ-UPG-14, REQ-UPG-03
+#[tokio::test]
+async fn who_asks_for_no_upgrade_is_told_to_which_one_it_needs() {
+    let server = serve(|environ: Environ, start: StartResponse| async move {
+        match environ.path_info() {
+            "/socket" => Ok(start.accept(())?.finish()),
+            _ => Ok(start.upgrade("echo/1", ())?.finish()),
+        }
+    })
+    .await;
+    let mut client = connect(&server).await;
+    for (path, protocol) in [("/socket", "websocket"), ("/tunnel", "echo/1")] {
+        let response = client.get(path).await;
+        assert_eq!((response.status, response.field("upgrade")), (426, Some(protocol)));
+        assert_eq!(response.field("connection"), Some("upgrade"));
+    }
+    // A connection that ends as well says both.
+    let closes = "GET /socket HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    let mut client = connect(&server).await;
+    client.send(closes).await;
+    let response = client.response().await;
+    assert_eq!((response.status, response.field("upgrade")), (426, Some("websocket")));
+    assert_eq!(response.field("connection"), Some("upgrade, close"));
+}
+
 // Evidence: REQ-UPG-14
 #[tokio::test]
 async fn what_a_client_has_to_upgrade_to_is_said() {

@@ -236,7 +236,11 @@ impl Conversation {
         } else {
             status
         };
-        let response = error_page(status, self.off(Switch::TellsError).then(|| error.message()));
+        let mut response =
+            error_page(status, self.off(Switch::TellsError).then(|| error.message()));
+        if let Some(required) = error.required_upgrade() {
+            response.extensions_mut().insert(required.clone());
+        }
         let framing = outbound.framing(&response);
         let clean = self.is_clean_for_head();
         let kept = persistent

@@ -70,7 +70,8 @@ impl GroupSocket {
             return Err(rwgi::Error::client(
                 http::StatusCode::UPGRADE_REQUIRED,
                 "only a WebSocket is answered here",
-            ));
+            )
+            .with_required_upgrade("websocket"));
         }
         let mut channel = Receiver::open(Arc::clone(layer)).await.map_err(refused)?;
         for group in groups {

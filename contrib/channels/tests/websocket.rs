@@ -206,6 +206,7 @@ async fn what_cannot_be_joined_is_not_accepted() {
     let environ = Environ::builder().build().unwrap();
     let error = Exchange::new(Arc::new(plain), environ).await.unwrap_err();
     assert_eq!(error.status(), 426);
+    assert_eq!(error.required_upgrade().unwrap().value(), "websocket");
     let here = Arc::clone(&layer);
     let wrong = move |environ: Environ, start: StartResponse| {
         let layer = Arc::clone(&here);

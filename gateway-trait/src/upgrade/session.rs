@@ -241,4 +241,5 @@ pub(crate) fn not_offered(protocol: &str) -> Error {
         format!("the request does not offer to upgrade to `{protocol}`"),
     )
     .with_requirement("REQ-UPG-03")
+    .with_required_upgrade(protocol)
 }

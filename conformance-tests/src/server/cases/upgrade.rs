@@ -183,7 +183,10 @@ pub(super) const CASES: &[Case] = &[
         ["REQ-UPG-03"],
         |talk| {
             drop(open(talk, ECHO).control()?);
-            talk.request(&message("GET", "upgrade third; tunnel-echo", OFFER, ""))?.status(426)
+            let response =
+                talk.request(&message("GET", "upgrade third; tunnel-echo", OFFER, ""))?;
+            response.status(426)?;
+            response.head.field("upgrade", "third").of("REQ-UPG-14")
         },
         Violation::script("takes another one", |script| script.replace("third", "other"))
     ),

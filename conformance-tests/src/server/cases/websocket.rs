@@ -33,7 +33,8 @@ fn no_offer(talk: &mut Talk<'_>, fields: &str) -> Held {
         head.status == 426,
         "no WebSocket to accept: status 426",
         format!("status {}", head.status),
-    )
+    )?;
+    head.field("upgrade", "websocket").of("REQ-UPG-14")
 }
 
 /// A case about a handshake that lacks something, and a server that puts it right.
