@@ -7,6 +7,7 @@ somebody else is done here.
 import os
 import sys
 import threading
+import time
 
 from . import _environment
 
@@ -46,13 +47,14 @@ def end(result, options):
         sys.stderr.flush()
         os._exit(code)
     # Python waits for threads that the application has started, and for what it does at its exit, for ever.
-    waits = threading.Timer(max(options.server.grace, _LEAST), _leave)
-    waits.daemon = True
-    waits.start()
+    threading.Thread(target=_leave, args=(max(options.server.grace, _LEAST),), name="rwgi-end", daemon=True).start()
     sys.exit(code)
 
 
-def _leave():
+def _leave(patience):
+    # It ends where the interpreter begins to, and never where somebody has caught the exit and goes on.
+    threading.main_thread().join()
+    time.sleep(patience)
     main, this = threading.main_thread(), threading.current_thread()
     left = [thread.name for thread in threading.enumerate() if not thread.daemon and thread not in (main, this)]
     what = "the threads of the application (%s) have not ended" % ", ".join(left) if left else "the exit of the application has not ended"
