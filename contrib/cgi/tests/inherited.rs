@@ -178,6 +178,24 @@ fn spawn_fcgi_starts_it() {
     end(child);
 }
 
+// The suite starts many at once: one that held the socket of another would keep a door open that its server has closed.
+#[test]
+fn web_servers_that_start_at_once_hold_no_sockets_of_each_other() {
+    if !installed("nginx") {
+        return;
+    }
+    let start = || front::Nginx::start("return 200;", "").unwrap();
+    let started = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..12).map(|_| scope.spawn(start)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    });
+    for mut nginx in started {
+        let address = nginx.address;
+        assert!(nginx.stop(GUARD));
+        assert!(TcpStream::connect(address).is_err(), "another one listens on {address} as well");
+    }
+}
+
 #[test]
 fn anything_else_on_standard_input_is_one_request_of_cgi() {
     let mut command = process(this_program());

@@ -15,13 +15,12 @@ pub mod known;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::io::FdFlags;
+use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal};
 
 /// Whether a program is installed; where it is not, the test is skipped, and says so, unless `RWGI_REQUIRE_NGINX` is set.
@@ -99,19 +98,24 @@ impl Nginx {
         );
         let file = folder.path().join("nginx.conf");
         fs::write(&file, settings)?;
-        // Left open for nginx, which takes the socket by the number that it is told.
-        rustix::io::fcntl_setfd(&listener, FdFlags::empty())?;
-        let process = Command::new(program_path("nginx").ok_or(io::ErrorKind::NotFound)?)
+        // Left open in nginx alone, which takes the socket by the number that it is told: whoever is started at the same time would hold it as
+        // well, and keep the door open that this one closes.
+        let socket = FdMapping { parent_fd: listener.into(), child_fd: SOCKET };
+        let mut command = Command::new(program_path("nginx").ok_or(io::ErrorKind::NotFound)?);
+        command
             .arg("-c")
             .arg(&file)
             .arg("-p")
             .arg(folder.path())
-            .env("NGINX", format!("{};", listener.as_raw_fd()))
+            .env("NGINX", format!("{SOCKET};"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()?;
-        drop(listener);
+            .fd_mappings(vec![socket])
+            .map_err(io::Error::other)?;
+        let process = command.spawn()?;
+        // Ours goes with the command.
+        drop(command);
         let nginx = Self { process, address, folder };
         // A worker that is told to stop while it starts may miss it: it has to have answered once.
         let mut probe = TcpStream::connect(address)?;
@@ -150,6 +154,9 @@ impl Drop for Nginx {
         let _ = self.process.wait();
     }
 }
+
+/// The number of the listening socket in nginx.
+const SOCKET: i32 = 3;
 
 /// What nginx answers by itself, as soon as a worker serves.
 const UP: &str = "/nginx-is-up";
