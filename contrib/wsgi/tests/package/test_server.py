@@ -44,7 +44,8 @@ class Options(unittest.TestCase):
         with Running("--admin", "127.0.0.1:0") as server:
             server.said("the admin listener answers")
             port = int(re.search(r"admin=127\.0\.0\.1:(\d+)", "".join(server.log)).group(1))
-            self.assertEqual(get(port, "/readyz")[0], 200)
+            # It listens, and says so, a moment before it is ready.
+            until(lambda: get(port, "/readyz")[0] == 200)
             server.get("/")
             self.assertIn("# TYPE", get(port, "/metrics")[1])
 
