@@ -212,6 +212,7 @@ impl Watch {
             state.error_status = Some(error.status());
         }
         conduct::error_returned(error, self);
+        status::check_error(error, self);
     }
 
     /// A frame of the response's body, on its way out.

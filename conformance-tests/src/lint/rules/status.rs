@@ -7,7 +7,7 @@ use http::header::{
     WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Response, StatusCode};
-use rwgi::RequiredUpgrade;
+use rwgi::{Error, RequiredUpgrade};
 
 use crate::lint::Level::{Must, Should};
 use crate::lint::rule::Rule;
@@ -50,7 +50,7 @@ pub(crate) static UPGRADE_REQUIRED: Rule = Rule::application(
     Must,
     &[],
     "426 says to which protocol",
-    "say it with `ResponseHead::require_upgrade(\"websocket\")`; the server sends it as Upgrade",
+    "say it with `ResponseHead::require_upgrade`, or `Error::with_required_upgrade`; the server sends it as Upgrade",
 )
 .source("RFC 9110 section 15.5.22");
 pub(crate) static PARTIAL_RANGE: Rule = Rule::application(
@@ -146,6 +146,13 @@ pub(crate) fn check<B>(response: &Response<B>, watch: &Watch) {
     }
     if matches!(number, 304 | 412) && !watch.request.conditional {
         watch.report(&CONDITION_UNASKED, || format!("{number} to an unconditional request"));
+    }
+}
+
+/// Judges the status that an error asks for.
+pub(crate) fn check_error(error: &Error, watch: &Watch) {
+    if error.status() == StatusCode::UPGRADE_REQUIRED && error.required_upgrade().is_none() {
+        watch.report(&UPGRADE_REQUIRED, || format!("426 without a protocol: {error}"));
     }
 }
 

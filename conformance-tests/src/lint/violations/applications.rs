@@ -73,6 +73,12 @@ fn statuses() -> Vec<Violation> {
         head("status-407-authenticate", 407, &[]),
         head("status-405-allow", 405, &[]),
         head("status-426", 426, &[]),
+        violation("status-426", || {
+            let refuses = |_: Environ, _: StartResponse| async {
+                Err::<Finished, _>(Error::client(StatusCode::UPGRADE_REQUIRED, "no WebSocket"))
+            };
+            serve(refuses, get().build().unwrap())
+        }),
         head("status-range-elsewhere", 200, &[("content-range", "bytes 0-1/2")]),
         head("status-range-unasked", 206, &[("content-range", "bytes 0-1/2")]),
         head("status-range-unasked", 416, &[("content-range", "bytes */2")]),

@@ -46,6 +46,11 @@ fn what_a_client_has_to_upgrade_to_is_said() {
         start.respond_with(head, "")
     };
     clean(&serve(application, get().build().unwrap()));
+    let refuses = |_: Environ, _: StartResponse| async {
+        let error = Error::client(StatusCode::UPGRADE_REQUIRED, "no WebSocket");
+        Err::<Finished, _>(error.with_required_upgrade("websocket"))
+    };
+    clean(&serve(refuses, get().build().unwrap()));
 }
 
 #[test]
