@@ -87,7 +87,7 @@ fn json(name: &str) -> Value {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-const REQUEST: &str = "about 1,500 instructions more than bare hyper's for each request, which system calls hide only in part: the exchange (environ, slot, checked head), \
+const REQUEST: &str = "the instructions of each request beyond bare hyper's, which system calls hide only in part: the exchange (environ, slot, checked head), \
      the checks that hyper leaves to its embedder, the clock, and who may want to know; the README of the benches has the list";
 
 const WATCHED: &str = "each request looks at the clock twice more, and is counted by beginning, end, status, duration and bytes";
