@@ -89,7 +89,7 @@ impl<A: Application> Application for ErrorPages<A> {
         };
         let fields =
             [(CONTENT_TYPE, media), (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))];
-        passed.start_response.respond(status, fields, page)
+        passed.start_response.respond_with(failure::head(&error, fields)?, page)
     }
 
     async fn startup(&self, server: &ServerInfo) -> Result<()> {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use http::{Method, StatusCode};
-use rwgi::{Error, Fault, Finished, Result, StartResponse};
+use rwgi::{Error, Fault, Finished, IntoFields, ResponseHead, Result, StartResponse};
 
 /// A status in words: all that a client learns.
 pub(crate) fn text(status: StatusCode) -> String {
@@ -20,8 +20,17 @@ pub(crate) fn answer(
     start_response: StartResponse,
 ) -> Result<Finished> {
     log(error, request);
-    let status = error.status();
-    start_response.respond(status, [("content-type", "text/plain; charset=utf-8")], text(status))
+    let head = head(error, [("content-type", "text/plain; charset=utf-8")])?;
+    start_response.respond_with(head, text(error.status()))
+}
+
+/// The head of the answer to an error, which says as well what else the server would have said of it: the protocols to upgrade to.
+pub(crate) fn head(error: &Error, fields: impl IntoFields) -> Result<ResponseHead> {
+    let mut head = ResponseHead::new(error.status(), fields)?;
+    if let Some(required) = error.required_upgrade() {
+        head.extensions_mut().insert(required.clone());
+    }
+    Ok(head)
 }
 
 /// Logs an error that is answered here.

@@ -266,7 +266,11 @@ impl Future for ResponseFuture {
         this.work = Work::Given;
         let mut response = answer.unwrap_or_else(|error| {
             failure::log(&error, &this.label, false);
-            failure::response(error.status())
+            let mut response = failure::response(error.status());
+            if let Some(required) = error.required_upgrade() {
+                response.extensions_mut().insert(required.clone());
+            }
+            response
         });
         if closes {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
