@@ -110,11 +110,16 @@ async fn messages_are_counted_and_the_close_has_its_code() {
 async fn a_thread_that_waits_holds_up_no_other() {
     let view = |_: Environ, start: BlockingStartResponse| -> rwgi::Result<Finished> {
         let websocket = BlockingWebSocket::accept(start, ())?;
+        let both = std::sync::Barrier::new(2);
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| websocket.wait(None));
-            for _ in 0..50 {
-                // Some of these come while the other thread waits: nothing is there for this one.
-                std::thread::sleep(Duration::from_millis(1));
+            let waits = scope.spawn(|| {
+                both.wait();
+                websocket.wait(None)
+            });
+            both.wait();
+            for _ in 0..10_000 {
+                // Nearly all of these come while the other thread waits: nothing is there for this one.
+                std::thread::yield_now();
                 assert_eq!(websocket.read(None), None);
                 assert_eq!(websocket.count_messages(), 0);
             }
