@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::Count;
 use crate::support::corpus::Corpus;
-use crate::support::pipes::{Dial, serve_on_pipes};
+use crate::support::pipes::{Dial, Paused};
 
 /// The preface of HTTP/2, after which the octets are [another target's](super::frames).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -68,18 +68,12 @@ fn statuses(mut octets: &[u8], may_be_head: bool) -> Vec<u16> {
 }
 
 struct Played {
-    runtime: tokio::runtime::Runtime,
-    dial: Dial,
+    server: Paused,
     calls: Count,
 }
 
 impl Played {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
         let calls = Count::default();
         let counted = calls.clone();
         let application = move |environ: Environ, start: StartResponse| {
@@ -87,10 +81,7 @@ impl Played {
             async move { answer(environ, start).await }
         };
         let config = Config { head_bytes: 2048, target_bytes: 512, ..Config::default() };
-        let (dial, running) = runtime.block_on(serve_on_pipes(application, config));
-        // It serves for as long as the test goes on.
-        std::mem::forget(running);
-        Self { runtime, dial, calls }
+        Self { server: Paused::serve(application, config), calls }
     }
 
     fn play(&self, octets: &[u8]) {
@@ -100,11 +91,11 @@ impl Played {
         }
         let cut = octets.len() * usize::from(*first) / 256;
         let may_be_head = octets.windows(5).any(|octets| octets == b"HEAD ");
-        self.runtime.block_on(async {
+        self.server.runtime.block_on(async {
             let mut seen = Vec::new();
             for pieces in [[octets, b""], [&octets[..cut], &octets[cut..]]] {
                 let before = self.calls.get();
-                let statuses = statuses(&exchange(&self.dial, pieces).await, may_be_head);
+                let statuses = statuses(&exchange(&self.server.dial, pieces).await, may_be_head);
                 let calls = self.calls.get() - before;
                 let answered = statuses.iter().filter(|status| **status == 200).count();
                 assert!(answered <= calls, "{statuses:?} of {calls} calls");

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::Count;
 use crate::support::corpus::Corpus;
-use crate::support::pipes::{Dial, serve_on_pipes};
+use crate::support::pipes::Paused;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -72,18 +72,12 @@ fn responses(mut octets: &[u8]) -> usize {
 }
 
 struct Played {
-    runtime: tokio::runtime::Runtime,
-    dial: Dial,
+    server: Paused,
     wrong: Count,
 }
 
 impl Played {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
         let wrong = Count::default();
         let counted = wrong.clone();
         let application = move |environ: Environ, start: StartResponse| {
@@ -93,16 +87,13 @@ impl Played {
             answer(environ, start)
         };
         let config = Config { head_bytes: 2048, target_bytes: 512, ..Config::default() };
-        let (dial, running) = runtime.block_on(serve_on_pipes(application, config));
-        // It serves for as long as the test goes on.
-        std::mem::forget(running);
-        Self { runtime, dial, wrong }
+        Self { server: Paused::serve(application, config), wrong }
     }
 
     /// Gives how many streams had a response.
     fn play(&self, octets: &[u8]) -> usize {
-        let answers = self.runtime.block_on(async {
-            let mut client = self.dial.connect().stream;
+        let answers = self.server.runtime.block_on(async {
+            let mut client = self.server.dial.connect().stream;
             let mut answers = Vec::new();
             // The server may close before it has all.
             let _ = client.write_all(&[PREFACE, octets].concat()).await;

@@ -57,3 +57,23 @@ pub async fn serve_on_pipes(application: impl Application, config: Config) -> (D
     let running = Server::new(application).config(config).start_on([listener]).await.unwrap();
     (dial, running)
 }
+
+/// A server on pipes and the runtime that it lives in, whose clock is a paused one; it serves for as long as the process goes on.
+#[derive(Debug)]
+pub struct Paused {
+    pub runtime: tokio::runtime::Runtime,
+    pub dial: Dial,
+}
+
+impl Paused {
+    pub fn serve(application: impl Application, config: Config) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let (dial, running) = runtime.block_on(serve_on_pipes(application, config));
+        std::mem::forget(running);
+        Self { runtime, dial }
+    }
+}
