@@ -8,20 +8,22 @@
 //! for several short jobs that follow each other, and none of them is told more than a millisecond late.
 
 mod watch;
+mod worker;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use pyo3::prelude::*;
 use rwgi::{Error, Result};
+
+use self::worker::Worker;
 
 /// What a thread is given to do.
 pub(crate) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
@@ -71,15 +73,6 @@ struct State {
     held: Vec<Waker>,
     /// The first of them was woken, and has not yet come.
     told: bool,
-}
-
-struct Worker {
-    thread: Thread,
-    woken: AtomicBool,
-    /// Whether it is one of [`State::running`]; changed under the lock only. A busy one that is not waits, or has computed for long.
-    is_counted: AtomicBool,
-    /// The kernel's name for the thread.
-    id: AtomicU32,
 }
 
 thread_local! {
@@ -170,12 +163,7 @@ impl Pool {
     }
 
     fn work(self: Arc<Self>) {
-        let worker = Arc::new(Worker {
-            thread: std::thread::current(),
-            woken: AtomicBool::new(false),
-            is_counted: AtomicBool::new(true),
-            id: AtomicU32::new(kernel_id()),
-        });
+        let worker = Arc::new(Worker::this());
         MINE.set(Some(Arc::clone(&worker)));
         self.lock().busy.push(Arc::clone(&worker));
         Python::attach(|py| {
@@ -371,23 +359,6 @@ impl Drop for Back<'_> {
     fn drop(&mut self) {
         self.0.lock().count(self.1);
     }
-}
-
-impl Worker {
-    fn wake(&self) {
-        self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
-    }
-
-    fn rest(&self) {
-        while !self.woken.swap(false, Ordering::Acquire) {
-            std::thread::park();
-        }
-    }
-}
-
-fn kernel_id() -> u32 {
-    u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap_or_default()
 }
 
 fn refused(why: &'static str) -> Error {

@@ -3,13 +3,12 @@
 //! Rules of this room: there is one as long as something is queued, and for a while after; it asks the kernel and never the interpreter,
 //! which a running thread may hold.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rwgi::Result;
 
-use super::{Pool, State, Worker};
+use super::{Pool, State};
 
 /// How long nothing is begun before somebody looks whether the running threads are blocked.
 ///
@@ -92,17 +91,5 @@ impl Pool {
             }
             state.slow = rest > PATIENCE;
         }
-    }
-}
-
-impl Worker {
-    /// Whether the kernel runs this thread, or would if it had a processor. Where the kernel does not say, it does not.
-    fn computes(&self) -> bool {
-        let id = self.id.load(Ordering::Relaxed);
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/self/task/{id}/stat")) else {
-            return false;
-        };
-        // "id (name) state": a name may hold parentheses.
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
     }
 }
