@@ -36,6 +36,7 @@ mod workers;
 
 mod bind;
 mod door;
+mod failed_accepts;
 mod listener;
 mod transport;
 

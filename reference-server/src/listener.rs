@@ -3,15 +3,18 @@
 //! Rules of this room: a door; a listener outlives every single failure to accept; who has been let in by the kernel is not turned away
 //! because the server stops.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rwgi::Endpoint;
 use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::timeout_at;
 
 use crate::bind::SocketFile;
+use crate::failed_accepts::FailedAccepts;
 use crate::transport::{TcpSocket, Transport, UnixSocket};
 
 /// A source of connections, for [`Server::start_on`](crate::Server::start_on); tokio's listeners are, and whatever else gives a [`Transport`].
@@ -71,12 +74,7 @@ impl Listener for TcpListener {
     type Stream = TcpSocket;
 
     async fn accept(&mut self) -> TcpSocket {
-        loop {
-            match TcpListener::accept(self).await {
-                Ok((stream, _)) => return stream.into(),
-                Err(error) => wait_out(&error).await,
-            }
-        }
+        outlive(|cx| self.poll_accept(cx)).await.0.into()
     }
 
     fn endpoint(&self) -> Endpoint {
@@ -112,12 +110,7 @@ impl Listener for UnixListener {
     type Stream = UnixSocket;
 
     async fn accept(&mut self) -> UnixSocket {
-        loop {
-            match UnixListener::accept(self).await {
-                Ok((stream, _)) => return stream.into(),
-                Err(error) => wait_out(&error).await,
-            }
-        }
+        outlive(|cx| self.poll_accept(cx)).await.0.into()
     }
 
     fn endpoint(&self) -> Endpoint {
@@ -202,13 +195,31 @@ const NO_NEW_CLIENTS: [SockFilter; 4] = {
 /// axum: 1 s.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits as long as a failed accept is worth: not at all where only that one connection is gone.
-async fn wait_out(error: &io::Error) {
+/// What failed in this process.
+static FAILED: FailedAccepts = FailedAccepts::new();
+
+/// Accepts, however often it fails; waits as long as a failure is worth, which is not at all where only that one connection is gone.
+async fn outlive<T>(mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> T {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-    {
-        return;
+    loop {
+        let next = poll_fn(&mut accept);
+        let accepted = match FAILED.due() {
+            None => next.await,
+            Some(due) => match timeout_at(due, next).await {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    FAILED.settle();
+                    continue;
+                }
+            },
+        };
+        match accepted.map_err(|error| (error.kind(), error)) {
+            Ok(accepted) => return accepted,
+            Err((ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted, _)) => {}
+            Err((_, error)) => {
+                FAILED.note(&error);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
-    tracing::warn!(%error, "no connection could be accepted; trying again in 50 ms");
-    tokio::time::sleep(PAUSE).await;
 }

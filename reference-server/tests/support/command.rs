@@ -1,5 +1,6 @@
 //! The `rwgi` command as a child process.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -121,9 +122,12 @@ impl Rwgi {
         (child.ended().await, lines.join().unwrap().join("\n"))
     }
 
-    /// Open descriptors.
-    pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.0.id())).unwrap().count()
+    /// The numbers of the open descriptors.
+    pub fn descriptors(&self) -> BTreeSet<usize> {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.0.id()))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap().parse().unwrap())
+            .collect()
     }
 
     /// The processor time that it has spent.
