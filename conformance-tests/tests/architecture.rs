@@ -54,6 +54,7 @@ const ROOMS_THAT_THINK: &[&str] = &[
     "reference-server/src/body_pace.rs",
     "reference-server/src/choice.rs",
     "reference-server/src/config.rs",
+    "reference-server/src/config/check.rs",
     "reference-server/src/connection/chunked.rs",
     "reference-server/src/connection/head_watch.rs",
     "reference-server/src/diagnosis.rs",
