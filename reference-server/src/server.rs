@@ -18,6 +18,7 @@ use crate::bind::{Bound, bind, inherited};
 use crate::blocking::BlockingThreads;
 use crate::choice::Runtime;
 use crate::config::Config;
+use crate::connection::clock::Clocks;
 use crate::connection::{self, Shared};
 use crate::descriptors;
 use crate::door::Door;
@@ -284,6 +285,7 @@ impl<A: Application> Server<A> {
                 trusted: self.config.trusted_proxies.clone(),
                 fields: self.config.forwarded_fields.clone(),
             }),
+            clocks: Clocks::default(),
             config: self.config,
         });
         let room = Arc::new(Semaphore::new(

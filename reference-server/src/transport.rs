@@ -47,6 +47,13 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         false
     }
 
+    /// Whether the client lives in the system's time, as the other end of a socket does. Then the deadlines of the connection are kept
+    /// by a timer of the system's, where there is one, and cost it nothing while it is busy; otherwise the runtime keeps them, and a
+    /// [paused clock](tokio::time) holds for them.
+    fn in_real_time(&self) -> bool {
+        false
+    }
+
     /// Makes the coming drop a reset that the client cannot take for an end (REQ-ERR-10); does nothing where there is none.
     fn reset_on_drop(&self) {}
 
@@ -188,6 +195,10 @@ impl<S: RawSocket> Transport for Socket<S> {
         let mut one = [MaybeUninit::uninit(); 1];
         // The end and an error are nothing to read, and a socket without news says that it would block.
         matches!(self.stream.as_socket().peek(&mut one), Ok(1..))
+    }
+
+    fn in_real_time(&self) -> bool {
+        true
     }
 
     fn reset_on_drop(&self) {

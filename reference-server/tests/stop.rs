@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::os::linux::net::SocketAddrExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,10 +11,11 @@ use http::StatusCode;
 use rwgi::{Application, Environ, Finished, OutcomeKind, ServerInfo, StartResponse};
 use rwgi_server::{Config, Running, Server};
 use support::certificates::Directory;
-use support::pipes::{pipes, serve_on_pipes};
+use support::pipes::{pipes, pipes_of, serve_on_pipes};
+use support::timed::Timed;
 use support::{Client, Count, End, connect, counting, serve, serve_with, within};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -198,12 +198,11 @@ async fn a_request_that_had_arrived_when_the_drain_began_is_answered() {
 #[tokio::test]
 async fn a_request_of_which_the_runtime_has_not_heard_when_the_drain_begins_is_answered() {
     for rests in [false, true] {
-        let name = format!("unix:@rwgi-drain-{}-{rests}", std::process::id());
-        let server = Server::new(Living::new()).bind(&name).start().await.unwrap();
-        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name["unix:@".len()..]);
-        let stream = std::os::unix::net::UnixStream::connect_addr(&address.unwrap()).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let mut idle = Client::new(UnixStream::from_std(stream).unwrap());
+        let (sender, sockets) = pipes_of();
+        let server = Server::new(Living::new()).start_on([sockets]).await.unwrap();
+        let (socket, client) = Timed::pair();
+        assert!(sender.send(socket).is_ok());
+        let mut idle = Client::new(client);
         assert!(!idle.request(request("/")).await.closes());
         if rests {
             // Beyond the second after which a connection gives back all but its transport: the clock goes on by itself, and the

@@ -20,6 +20,7 @@ pub(super) trait AnyTransport: AsyncRead + AsyncWrite + Unpin + Send {
     fn reset(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     fn make_drop_a_reset(&self);
     fn has_octets(&self) -> bool;
+    fn lives_in_real_time(&self) -> bool;
 }
 
 impl<T: Transport> AnyTransport for T {
@@ -33,6 +34,10 @@ impl<T: Transport> AnyTransport for T {
 
     fn has_octets(&self) -> bool {
         self.has_unread()
+    }
+
+    fn lives_in_real_time(&self) -> bool {
+        self.in_real_time()
     }
 }
 
@@ -123,6 +128,10 @@ impl Transport for Layered {
     /// What TLS has taken from the socket it has given, as far as it could be read.
     fn has_unread(&self) -> bool {
         self.socket().has_octets()
+    }
+
+    fn in_real_time(&self) -> bool {
+        self.socket().lives_in_real_time()
     }
 
     fn reset_on_drop(&self) {

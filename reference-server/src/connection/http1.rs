@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use super::state::{AGED, HAND_OVER, HANDED_OVER, LINGER, Phase, State};
+use super::timer::Timer;
 use super::wait::{Silence, Wait};
 use super::wire::{Wire, WireHandle};
 use super::{DOES_NOT_READ, End, Shared};
@@ -83,14 +84,14 @@ pub(super) async fn drive<T: Transport>(
     wire: &WireHandle<T>,
     shared: &Shared,
     state: &State,
+    mut timer: Timer,
     old: Option<Instant>,
     renews: bool,
     mut reset: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
     let mut seen = Stage::Run;
     let advanced = shared.stop.beyond(seen);
-    let sleep = tokio::time::sleep(shared.config.first_byte_timeout);
-    tokio::pin!(advanced, sleep);
+    tokio::pin!(advanced);
     let mut watching = false;
     let mut begun = false;
     let mut idle_when_told = false;
@@ -168,7 +169,7 @@ pub(super) async fn drive<T: Transport>(
         };
         if blocked {
             wait.pause();
-            if wait.poll_stalled(cx, sent, &shared.config, sleep.as_mut()).is_ready() {
+            if wait.poll_stalled(cx, sent, &shared.config, &mut timer).is_ready() {
                 return Poll::Ready(End::CutOff(DOES_NOT_READ));
             }
         }
@@ -187,7 +188,7 @@ pub(super) async fn drive<T: Transport>(
         // Only where hyper waits does the watch know what it has parsed.
         let waits = state.waits();
         let rested = || waits && state.has_begun();
-        let silence = wait.poll(cx, state, &shared.config, sleep.as_mut(), rested);
+        let silence = wait.poll(cx, state, &shared.config, &mut timer, rested);
         if !waits {
             wait.pause();
         }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::company::{self, GivesWay};
 use super::state::{AGED, Phase, SessionTask, State, Task};
+use super::timer::Timer;
 use super::turn::Turn;
 use super::wait::Wait;
 use super::wire::{Wire, WireHandle};
@@ -269,6 +270,7 @@ pub(super) async fn drive<T: Transport>(
     wire: &WireHandle<T>,
     shared: &Shared,
     state: &Arc<State>,
+    mut timer: Timer,
     old: Option<Instant>,
 ) -> End {
     let streams = Streams::default();
@@ -282,8 +284,7 @@ pub(super) async fn drive<T: Transport>(
     let (mut looked, mut aged) = (0, false);
     let mut resets = Resets::new();
     let advanced = shared.stop.beyond(seen);
-    let sleep = tokio::time::sleep(shared.config.idle_timeout);
-    tokio::pin!(advanced, sleep);
+    tokio::pin!(advanced);
     let (mut watching, mut gathers, mut gives_way) = (false, false, None);
     let turn = Arc::new(Turn::default());
     let waker = Waker::from(Arc::clone(&turn));
@@ -355,12 +356,12 @@ pub(super) async fn drive<T: Transport>(
         }
         if !blocked && !state.owes() {
             wait.go_on();
-        } else if wait.poll_stalled(cx, sent, &shared.config, sleep.as_mut()).is_ready() {
+        } else if wait.poll_stalled(cx, sent, &shared.config, &mut timer).is_ready() {
             return Poll::Ready(End::CutOff(DOES_NOT_READ));
         }
         if state.owes() {
             let look = running.cut(shared.config.write_timeout, cx);
-            wait.look_at(look, cx, sleep.as_mut());
+            wait.look_at(look, cx, &mut timer);
         }
         if state.served().wrapping_sub(looked) >= LOOK {
             looked = state.served();
@@ -379,20 +380,20 @@ pub(super) async fn drive<T: Transport>(
         if !parting && (aged || seen >= Stage::Drain) {
             // It has been told, and has nothing under way: whether it answers is its own affair.
             parting = true;
-            sleep.as_mut().reset(Instant::now() + PARTING);
+            timer.reset(Instant::now() + PARTING);
         }
         if parting {
-            return sleep.as_mut().poll(cx).map(|()| End::Silent(Phase::Idle));
+            return Pin::new(&mut timer).poll(cx).map(|()| End::Silent(Phase::Idle));
         }
         let rested = || {
             wire.lock().rest();
             false
         };
-        if wait.poll(cx, state, &shared.config, sleep.as_mut(), rested).is_ready() {
+        if wait.poll(cx, state, &shared.config, &mut timer, rested).is_ready() {
             // The client is told first, so that a request it sends at this moment is not lost without a word.
             parting = true;
             Pin::new(&mut http).graceful_shutdown();
-            sleep.as_mut().reset(Instant::now() + PARTING);
+            timer.reset(Instant::now() + PARTING);
             cx.waker().wake_by_ref();
         } else if state.has(AGED) && !aged {
             // It was found to be old only now.

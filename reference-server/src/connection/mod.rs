@@ -4,6 +4,7 @@
 //! cannot do (408, a refusal of its own, reset, lingering close) is done here once hyper has let go.
 
 mod chunked;
+pub(crate) mod clock;
 mod company;
 pub(crate) mod head_watch;
 pub(crate) mod http1;
@@ -11,6 +12,7 @@ pub(crate) mod http2;
 mod rest;
 mod sniff;
 pub(crate) mod state;
+mod timer;
 mod turn;
 mod wait;
 mod wire;
@@ -30,9 +32,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
+use self::clock::Clocks;
 use self::rest::{Rested, rest};
 use self::sniff::{Protocol, sniff};
 use self::state::{ABORTED, AGED, CLOSE_DELIMITED, LINGER, Phase, State};
+use self::timer::Timer;
 use self::wire::{Gathering, WireHandle};
 use crate::body_pace::Pace;
 use crate::config::Config;
@@ -60,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) load: Arc<AtomicUsize>,
     pub(crate) observer: Arc<Observer>,
     pub(crate) proxies: Arc<Proxies>,
+    /// What keeps the timers of connections.
+    pub(crate) clocks: Clocks,
 }
 
 /// How hyper's part of a connection ended.
@@ -104,9 +110,11 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
     let _open = shared.observer.connection();
     let Some((protocol, mut octets)) = sniff(&mut transport, &shared).await else { return };
     let old = wait::old(&shared.config);
+    let clock = if transport.in_real_time() { shared.clocks.current() } else { None };
     let (mut first, mut vectored) = (Phase::Fresh, true);
     loop {
-        let requests = requests(transport, octets, protocol, first, vectored, old, &shared);
+        let timer = Timer::new(clock.as_ref(), Instant::now() + shared.config.first_byte_timeout);
+        let requests = requests(transport, octets, protocol, first, vectored, timer, old, &shared);
         let paused = Box::pin(requests).await;
         first = Phase::Idle;
         let until;
@@ -118,7 +126,7 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
             }
             None => return,
         };
-        octets = match rest(&mut transport, until, &shared).await {
+        octets = match rest(&mut transport, Timer::new(clock.as_ref(), until), &shared).await {
             Rested::Woken(octets) => octets,
             Rested::Over => return Box::pin(part(transport, false, &shared.config)).await,
             Rested::Broken(error) => {
@@ -138,6 +146,7 @@ async fn requests<T: Transport>(
     protocol: Protocol,
     first: Phase,
     vectored: bool,
+    timer: Timer,
     old: Option<Instant>,
     shared: &Shared,
 ) -> Option<(T, Option<Instant>)> {
@@ -186,9 +195,21 @@ async fn requests<T: Transport>(
                 shared.http1.serve_connection(io, gateway)
             };
             // In boxes, here and below: a future keeps room for what it moves and for each way that it may take.
-            http1::drive(Box::new(http), &handle, shared, &state, old, renews, reset.as_mut()).await
+            http1::drive(
+                Box::new(http),
+                &handle,
+                shared,
+                &state,
+                timer,
+                old,
+                renews,
+                reset.as_mut(),
+            )
+            .await
         }
-        Protocol::Http2 => Box::pin(http2::drive(io, gateway, &handle, shared, &state, old)).await,
+        Protocol::Http2 => {
+            Box::pin(http2::drive(io, gateway, &handle, shared, &state, timer, old)).await
+        }
     };
     if matches!(end, End::HandedOver) {
         end = handed_over(&handle, shared).await;

@@ -11,9 +11,9 @@ use std::task::{Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
+use super::timer::Timer;
 use crate::stop::Stage;
 use crate::transport::Transport;
 
@@ -30,16 +30,13 @@ pub(super) enum Rested {
     Broken(io::Error),
 }
 
-/// Waits for the client's next request, until then at most.
-pub(super) async fn rest<T: Transport>(
-    transport: &mut T,
-    until: Instant,
-    shared: &Shared,
-) -> Rested {
+/// Waits for the client's next request, until the timer fires at most.
+pub(super) async fn rest<T: Transport>(transport: &mut T, timer: Timer, shared: &Shared) -> Rested {
     let mut octets = BytesMut::new();
     let read = tokio::select! {
         biased;
-        read = timeout_at(until, read_some(transport, &mut octets)) => read.unwrap_or(Ok(0)),
+        read = read_some(transport, &mut octets) => read,
+        () = timer => Ok(0),
         () = shared.stop.beyond(Stage::Announce) => read_what_came(transport, &mut octets).await,
     };
     match read {

@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::state::{AGED, Phase, State};
+use super::timer::Timer;
 use crate::config::Config;
 
 /// How long a connection keeps what it has served its last request with: long enough that a client which goes on never waits for it to be
@@ -93,7 +94,7 @@ impl Wait {
         cx: &mut Context<'_>,
         state: &State,
         config: &Config,
-        sleep: Pin<&mut Sleep>,
+        timer: &mut Timer,
         rested: impl FnOnce() -> bool,
     ) -> Poll<Silence> {
         let (mut phase, served) = (state.phase(), state.served());
@@ -106,8 +107,8 @@ impl Wait {
             (self.phase, self.served, self.restless) = (phase, served, false);
             self.lately = phase == Phase::Idle;
         }
-        let grows_old = || self.old.is_some_and(|old| old <= sleep.deadline());
-        if self.lately && self.fires_soon && !sleep.is_elapsed() && !grows_old() {
+        let grows_old = || self.old.is_some_and(|old| old <= timer.deadline());
+        if self.lately && self.fires_soon && !timer.is_elapsed() && !grows_old() {
             return Poll::Pending;
         }
         let now = Instant::now();
@@ -127,7 +128,7 @@ impl Wait {
             }
             (self.deadline, self.restless) = (until, true);
         }
-        if self.arm(cx, self.deadline, sleep) {
+        if self.arm(cx, self.deadline, timer) {
             self.counted = served;
         }
         self.fires_soon = served.wrapping_sub(self.counted) >= BUSY
@@ -154,7 +155,7 @@ impl Wait {
         cx: &mut Context<'_>,
         sent: usize,
         config: &Config,
-        sleep: Pin<&mut Sleep>,
+        timer: &mut Timer,
     ) -> Poll<()> {
         let now = Instant::now();
         let deadline = match &self.stalled {
@@ -168,13 +169,13 @@ impl Wait {
         if now >= deadline {
             return Poll::Ready(());
         }
-        self.arm(cx, deadline, sleep);
+        self.arm(cx, deadline, timer);
         Poll::Pending
     }
 
     /// Has the task woken at this time, or before.
-    pub(super) fn look_at(&mut self, time: Instant, cx: &mut Context<'_>, sleep: Pin<&mut Sleep>) {
-        self.arm(cx, time, sleep);
+    pub(super) fn look_at(&mut self, time: Instant, cx: &mut Context<'_>, timer: &mut Timer) {
+        self.arm(cx, time, timer);
     }
 
     /// The client takes what there is.
@@ -189,16 +190,16 @@ impl Wait {
 
     /// Sees to it that the timer fires by the deadline; gives whether it was set anew.
     #[inline]
-    fn arm(&mut self, cx: &mut Context<'_>, deadline: Instant, mut sleep: Pin<&mut Sleep>) -> bool {
+    fn arm(&mut self, cx: &mut Context<'_>, deadline: Instant, timer: &mut Timer) -> bool {
         // An earlier deadline is left to fire and to find out that there is time: cheaper than a change with each request.
-        let anew = sleep.is_elapsed() || sleep.deadline() > deadline;
+        let anew = timer.is_elapsed() || timer.deadline() > deadline;
         if anew {
-            sleep.as_mut().reset(deadline);
+            timer.reset(deadline);
             (self.armed, self.fires_soon) = (false, false);
         }
         if !self.armed {
             self.armed = true;
-            if sleep.as_mut().poll(cx).is_ready() {
+            if Pin::new(timer).poll(cx).is_ready() {
                 cx.waker().wake_by_ref();
             }
         }

@@ -20,6 +20,7 @@ pub mod figures;
 pub mod limits;
 pub mod log;
 pub mod pipes;
+pub mod timed;
 
 use std::future::Future;
 use std::sync::Arc;
