@@ -1,18 +1,24 @@
 //! The clocks of a server: each has tasks woken at their times, by one timer of the system that a runtime watches as it does a socket.
 //!
-//! Rules of this room: a door; a runtime has one clock, and whoever is woken is told so first. A runtime that keeps timers itself reads the
-//! time before and after each wait, and has the kernel set one for the wait: each request would pay for timers that hardly ever fire.
+//! Rules of this room: a door; a runtime has one clock; nobody is woken early. A runtime that keeps timers itself reads the time before and
+//! after each wait, and has the kernel set one for the wait: each request would pay for timers that hardly ever fire.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use tokio::net::unix::pipe::Receiver;
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
-
-pub(super) use self::system::Clock;
 
 /// The clocks of a server, each made when the first connection on its runtime asks for it.
 #[derive(Debug, Default)]
@@ -25,19 +31,21 @@ struct Kept {
     _ringing: AbortOnDropHandle<()>,
 }
 
-impl Clocks {
-    /// The clock of the runtime that runs this; none where the system has no timer to give, and the runtime has to keep them.
-    pub(super) fn current(&self) -> Option<Arc<Clock>> {
-        let runtime = Handle::current();
-        let mut clocks = self.0.lock();
-        if let Some(kept) = clocks.iter().find(|kept| kept.runtime == runtime.id()) {
-            return Some(Arc::clone(&kept.clock));
-        }
-        let clock = Arc::new(Clock::new().ok()?);
-        let ringing = AbortOnDropHandle::new(runtime.spawn(Arc::clone(&clock).ring()));
-        clocks.push(Kept { runtime: runtime.id(), clock: Arc::clone(&clock), _ringing: ringing });
-        Some(clock)
-    }
+/// Wakes tasks at their times.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// The system's timer: as with a pipe there is something to read once it has run out.
+    bell: Receiver,
+    alarms: Mutex<Alarms>,
+}
+
+#[derive(Debug, Default)]
+struct Alarms {
+    by_time: BTreeMap<Place, Alarm>,
+    /// Places that were given so far.
+    places: u64,
+    /// When the bell rings: no later than the first of them is due.
+    rings: Option<Instant>,
 }
 
 /// When somebody is to be woken: the time, and a number that nobody else has.
@@ -51,159 +59,97 @@ pub(super) struct Alarm {
     pub(super) rung: Arc<AtomicBool>,
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod system {
-    use std::collections::BTreeMap;
-    use std::io;
-    use std::sync::Arc;
-    use std::sync::atomic::Ordering::Relaxed;
-    use std::task::{Context, Waker};
-    use std::time::Duration;
+/// As far ahead as makes no difference.
+const FAR: Timespec = Timespec { tv_sec: 1 << 40, tv_nsec: 0 };
 
-    use parking_lot::Mutex;
-    use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-        timerfd_settime,
-    };
-    use tokio::net::unix::pipe::Receiver;
-    use tokio::time::Instant;
-
-    use super::{Alarm, Place};
-
-    /// Wakes tasks at their times.
-    #[derive(Debug)]
-    pub(in crate::connection) struct Clock {
-        /// The system's timer: as a pipe is, it is readable once there is something to read.
-        bell: Receiver,
-        alarms: Mutex<Alarms>,
+impl Clocks {
+    /// The clock of the runtime that runs this, which watches sockets; none where the system has no timer to give: then the runtime has to
+    /// keep them.
+    pub(super) fn current(&self) -> Option<Arc<Clock>> {
+        let runtime = Handle::current();
+        let mut clocks = self.0.lock();
+        if let Some(kept) = clocks.iter().find(|kept| kept.runtime == runtime.id()) {
+            return Some(Arc::clone(&kept.clock));
+        }
+        let clock = Arc::new(Clock::new().ok()?);
+        let ringing = AbortOnDropHandle::new(runtime.spawn(Arc::clone(&clock).ring()));
+        clocks.push(Kept { runtime: runtime.id(), clock: Arc::clone(&clock), _ringing: ringing });
+        Some(clock)
     }
-
-    #[derive(Debug, Default)]
-    struct Alarms {
-        by_time: BTreeMap<Place, Alarm>,
-        /// Places that were given so far.
-        places: u64,
-        /// When the bell rings: no later than the first of them is due.
-        rings: Option<Instant>,
-    }
-
-    impl Clock {
-        /// A clock that the runtime of the caller watches.
-        ///
-        /// # Errors
-        /// The system has no descriptor left.
-        pub(super) fn new() -> io::Result<Self> {
-            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-            let bell = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            Ok(Self { bell: Receiver::from_owned_fd_unchecked(bell)?, alarms: Mutex::default() })
-        }
-
-        /// Has the alarm rung at this time.
-        pub(in crate::connection) fn set(&self, time: Instant, alarm: Alarm) -> Place {
-            let mut alarms = self.alarms.lock();
-            alarms.places += 1;
-            let place = (time, alarms.places);
-            alarms.by_time.insert(place, alarm);
-            if alarms.rings.is_none_or(|rings| time < rings) {
-                alarms.rings = Some(time);
-                self.ring_at(time);
-            }
-            place
-        }
-
-        /// Has this task woken in place of the one that set the alarm, where that has not rung.
-        pub(in crate::connection) fn hand_on(&self, place: Place, cx: &Context<'_>) {
-            if let Some(alarm) = self.alarms.lock().by_time.get_mut(&place) {
-                alarm.waker.clone_from(cx.waker());
-            }
-        }
-
-        /// Takes an alarm back: afterwards it does not ring.
-        pub(in crate::connection) fn remove(&self, place: Place) {
-            // The bell may ring for nobody once; to set it anew would cost a call of the system each time.
-            let alarm = self.alarms.lock().by_time.remove(&place);
-            drop(alarm);
-        }
-
-        /// Rings for as long as it is polled.
-        pub(super) async fn ring(self: Arc<Self>) {
-            // An error is the runtime shutting down, which ends everything anyway.
-            while let Ok(()) = self.bell.readable().await {
-                // What is read is how often it has rung.
-                if self.bell.try_read(&mut [0; 8]).is_ok() {
-                    self.due(Instant::now()).into_iter().for_each(Waker::wake);
-                }
-            }
-        }
-
-        /// Takes out whoever is to be woken by now.
-        fn due(&self, now: Instant) -> Vec<Waker> {
-            let mut due = Vec::new();
-            let mut alarms = self.alarms.lock();
-            alarms.rings = None;
-            while let Some(first) = alarms.by_time.first_entry() {
-                let (time, _) = *first.key();
-                if time > now {
-                    alarms.rings = Some(time);
-                    self.ring_at(time);
-                    break;
-                }
-                let alarm = first.remove();
-                alarm.rung.store(true, Relaxed);
-                due.push(alarm.waker);
-            }
-            due
-        }
-
-        fn ring_at(&self, time: Instant) {
-            // No time at all would silence it.
-            let wait = time.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
-            let once = Itimerspec {
-                it_interval: Timespec::default(),
-                it_value: Timespec::try_from(wait).unwrap_or(FAR),
-            };
-            let set = timerfd_settime(&self.bell, TimerfdTimerFlags::empty(), &once);
-            set.expect("a timer of ours takes a time that is in range");
-        }
-    }
-
-    /// As far ahead as makes no difference.
-    const FAR: Timespec = Timespec { tv_sec: 1 << 40, tv_nsec: 0 };
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod system {
-    use std::io;
-    use std::sync::Arc;
-    use std::task::Context;
+impl Clock {
+    fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let bell = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        Ok(Self { bell: Receiver::from_owned_fd_unchecked(bell)?, alarms: Mutex::default() })
+    }
 
-    use tokio::time::Instant;
-
-    use super::{Alarm, Place};
-
-    /// No clock: the system has no timer that is a descriptor.
-    #[derive(Debug)]
-    pub(in crate::connection) enum Clock {}
-
-    impl Clock {
-        pub(super) fn new() -> io::Result<Self> {
-            Err(io::ErrorKind::Unsupported.into())
+    /// Has the alarm rung at this time.
+    pub(super) fn set(&self, time: Instant, alarm: Alarm) -> Place {
+        let mut alarms = self.alarms.lock();
+        alarms.places += 1;
+        let place = (time, alarms.places);
+        alarms.by_time.insert(place, alarm);
+        if alarms.rings.is_none_or(|rings| time < rings) {
+            alarms.rings = Some(time);
+            self.ring_at(time);
         }
+        place
+    }
 
-        pub(super) async fn ring(self: Arc<Self>) {
-            match *self {}
+    /// Has this task woken in place of the one that set the alarm, where that has not rung.
+    pub(super) fn hand_on(&self, place: Place, cx: &Context<'_>) {
+        if let Some(alarm) = self.alarms.lock().by_time.get_mut(&place) {
+            alarm.waker.clone_from(cx.waker());
         }
+    }
 
-        pub(in crate::connection) fn set(&self, _: Instant, _: Alarm) -> Place {
-            match *self {}
-        }
+    /// Takes an alarm back: afterwards it does not ring.
+    pub(super) fn remove(&self, place: Place) {
+        // The bell may ring for nobody once; to set it anew would cost a call of the system each time.
+        let alarm = self.alarms.lock().by_time.remove(&place);
+        drop(alarm);
+    }
 
-        pub(in crate::connection) fn hand_on(&self, _: Place, _: &Context<'_>) {
-            match *self {}
+    /// Rings for as long as it is polled.
+    async fn ring(self: Arc<Self>) {
+        // An error is the runtime shutting down, which ends everything anyway.
+        while let Ok(()) = self.bell.readable().await {
+            // What is read is how often it has run out.
+            if self.bell.try_read(&mut [0; 8]).is_ok() {
+                self.due(Instant::now()).into_iter().for_each(Waker::wake);
+            }
         }
+    }
 
-        pub(in crate::connection) fn remove(&self, _: Place) {
-            match *self {}
+    /// Takes out whoever is to be woken by now.
+    fn due(&self, now: Instant) -> Vec<Waker> {
+        let mut due = Vec::new();
+        let mut alarms = self.alarms.lock();
+        alarms.rings = None;
+        while let Some(first) = alarms.by_time.first_entry() {
+            let (time, _) = *first.key();
+            if time > now {
+                alarms.rings = Some(time);
+                self.ring_at(time);
+                break;
+            }
+            let alarm = first.remove();
+            alarm.rung.store(true, Relaxed);
+            due.push(alarm.waker);
         }
+        due
+    }
+
+    fn ring_at(&self, time: Instant) {
+        // No time at all would silence it.
+        let wait = time.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+        let once = Itimerspec {
+            it_interval: Timespec::default(),
+            it_value: Timespec::try_from(wait).unwrap_or(FAR),
+        };
+        timerfd_settime(&self.bell, TimerfdTimerFlags::empty(), &once)
+            .expect("a timer of ours is given a time that is in range");
     }
 }
