@@ -3,7 +3,7 @@
 //! Rules of this room: every limit is on by default; every default states its reason and its neighbours' values; no socket and no clock.
 //! Whether values make sense together is said in `config/check.rs`.
 
-mod check;
+pub(crate) mod check;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::choice::{ClientCertificate, Runtime, UnixMode};
 use crate::websocket::handshake::Defaults;
 use crate::{AccessLogFormat, DEFAULT_BIND, ForwardedFields, StaticFolders, TrustedProxies};
 
-/// Limits and times of the server; all on by default.
+/// Limits and times of the server; all on by default. No time may be longer than a hundred years ([`check`](Config::check)).
 ///
 /// ```
 /// use rwgi_server::Config;

@@ -32,6 +32,9 @@ async fn application(environ: Environ, start: StartResponse) -> rwgi::Result<Fin
             idle: Duration::from_millis(50),
             patience: Duration::from_millis(100),
         }),
+        "/patient" => {
+            Acceptance::new().ping(Ping::Every { idle: Duration::MAX, patience: Duration::MAX })
+        }
         _ => Acceptance::new(),
     };
     let mut socket = start.accept(acceptance)?;
@@ -189,6 +192,14 @@ async fn a_client_that_is_silent_is_asked_and_one_that_is_gone_is_found_out() {
 }
 
 // Evidence: REQ-WS-28
+#[tokio::test]
+async fn a_client_may_be_silent_for_as_long_as_the_application_likes() {
+    let server = serve(application).await;
+    let mut socket = open(&server, "/patient").await;
+    within("room", socket.send(Message::text("hello"))).await.unwrap();
+    assert_eq!(next(&mut socket).await, Message::text("hello"));
+}
+
 #[tokio::test]
 async fn the_application_learns_how_it_was_closed() {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::name::fits;
 use crate::{Error, Result};
 
-/// The limits of a layer; the defaults are those of the specification of Channels; channels_redis has the same times and capacity.
+/// The limits of a layer; the defaults are those of the specification of Channels; channels_redis has the same times and capacity. A time of more
+/// than a hundred years is taken for a hundred years.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How old a message may become before somebody receives it; 60 seconds. What is older is told as a [`Gap`](crate::Gap).
@@ -19,6 +20,9 @@ pub struct Config {
     /// Other capacities, for channels whose name fits a pattern: see [`capacity_for`](Self::capacity_for); none.
     pub capacities: Vec<(String, usize)>,
 }
+
+/// The longest time: what is added to a clock has to stay in its range, and in Redis' as well.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 impl Default for Config {
     fn default() -> Self {

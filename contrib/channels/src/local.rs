@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 #[cfg(feature = "redis")]
 use crate::Gap;
+use crate::config::LONGEST;
 use crate::mailbox::Mailbox;
 use crate::{Config, Delivery};
 
@@ -46,7 +47,9 @@ struct Member {
 }
 
 impl Local {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(mut config: Config) -> Self {
+        config.expiry = config.expiry.min(LONGEST);
+        config.group_expiry = config.group_expiry.min(LONGEST);
         Self { config, inner: Mutex::default() }
     }
 
@@ -233,6 +236,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_time_may_be_as_long_as_it_likes() {
+        let config =
+            Config { expiry: Duration::MAX, group_expiry: Duration::MAX, ..Config::default() };
+        let local = Local::new(config);
+        let mailbox = local.named("worker");
+        assert!(local.join("jobs", "worker"));
+        assert_eq!(local.fan_out("jobs", &Bytes::from_static(b"one")).delivered, 1);
+        assert!(mailbox.push(Bytes::from_static(b"two"), local.deadline()));
+    }
 
     // Whoever joins and never leaves is a member until its time is over, and nobody has to ask for that group again.
     #[tokio::test(start_paused = true)]

@@ -47,7 +47,7 @@ async fn a_view_of_dwebsocket_reads_as_it_did() {
         assert_eq!(websocket.wait(Duration::from_millis(1)), None);
         assert!(!websocket.is_closed() && !websocket.has_messages());
         websocket.send("ready")?;
-        let first = websocket.wait(None).unwrap();
+        let first = websocket.wait(Duration::MAX).unwrap();
         websocket.send(first)?;
         let mut rest = Vec::new();
         for message in &websocket {

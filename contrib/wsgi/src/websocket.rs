@@ -267,7 +267,10 @@ fn block_on_for<F: Future>(future: F, patience: Option<Duration>) -> Option<F::O
     let Some(patience) = patience else { return Some(pollster::block_on(future)) };
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
-    let end = Instant::now() + patience;
+    // What is longer than the clock goes is no limit.
+    let Some(end) = Instant::now().checked_add(patience) else {
+        return Some(pollster::block_on(future));
+    };
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {

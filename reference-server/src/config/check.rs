@@ -3,6 +3,8 @@
 //! Rules of this room: values in, problems out, all of them at once; a problem names the field that has to change and what would be right; no
 //! socket, no clock and no file.
 
+use std::time::Duration;
+
 use super::Config;
 use crate::{Error, bind};
 
@@ -11,6 +13,12 @@ const LEAST_HEAD_BYTES: usize = 1024;
 
 /// The most fields that an `http::HeaderMap` holds: hyper (1.12) panics at one more.
 const MOST_HEAD_FIELDS: usize = 24_576;
+
+/// The longest time: a hundred years. What is added to a clock has to stay in its range, and beyond a lifetime one is as good as another.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// What is said of a longer one.
+pub(crate) const TOO_LONG: &str = "longer than a hundred years; the most is 878400h";
 
 /// What a filter of the log is called by itself; any other word is the name of a part of the program, and to ask for `verbose` would silence all.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -117,6 +125,24 @@ impl Config {
         ] {
             unless(!time.is_zero(), field, "0; every request would be refused".to_owned());
         }
+        for (field, time) in [
+            ("head_timeout", Some(self.head_timeout)),
+            ("first_byte_timeout", Some(self.first_byte_timeout)),
+            ("handshake_timeout", Some(self.handshake_timeout)),
+            ("idle_timeout", Some(self.idle_timeout)),
+            ("body_timeout", Some(self.body_timeout)),
+            ("request_timeout", Some(self.request_timeout)),
+            ("write_timeout", Some(self.write_timeout)),
+            ("connection_age", self.connection_age),
+            ("linger", Some(self.linger)),
+            ("announce", Some(self.announce)),
+            ("grace", Some(self.grace)),
+            ("websocket_ping", Some(self.websocket_ping)),
+            ("websocket_patience", Some(self.websocket_patience)),
+            ("certificate_watch", self.certificate_watch),
+        ] {
+            unless(time.is_none_or(|time| time <= LONGEST), field, TOO_LONG.to_owned());
+        }
         let word = self.log.split(',').map(str::trim).find(|word| {
             let plain = !word.is_empty() && word.bytes().all(|octet| octet.is_ascii_alphabetic());
             plain && !LEVELS.contains(&&*word.to_ascii_lowercase())
@@ -143,8 +169,6 @@ fn number(count: usize, of: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -153,9 +177,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_time_that_is_too_long_is_the_longest() {
+        assert!(TOO_LONG.ends_with(&format!(" {}h", LONGEST.as_secs() / 3600)));
+    }
+
+    #[test]
     fn each_nonsense_is_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 28] = [
+        let changes: [(&str, Change); 30] = [
             ("bind", |config| config.bind = Vec::new()),
             ("bind is \"localhost\", which has no port", |config| {
                 config.bind = vec!["localhost".to_owned()];
@@ -186,6 +215,10 @@ mod tests {
             ("websocket_patience", |config| config.websocket_patience = Duration::ZERO),
             ("handshake_timeout", |config| config.handshake_timeout = Duration::ZERO),
             ("head_timeout", |config| config.head_timeout = Duration::ZERO),
+            ("idle_timeout is longer than a hundred years; the most is 878400h", |config| {
+                config.idle_timeout = LONGEST + Duration::from_secs(1);
+            }),
+            ("connection_age", |config| config.connection_age = Some(Duration::MAX)),
         ];
         for (name, change) in changes {
             let mut config = Config::default();

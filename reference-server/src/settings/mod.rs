@@ -164,6 +164,7 @@ mod fuzz;
 mod tests {
     use std::time::Duration;
 
+    use super::value::Slot;
     use super::*;
 
     fn sources(
@@ -227,6 +228,20 @@ mod tests {
         let said = said(&settings);
         assert!(said[0].starts_with("rwgi.toml:1:16: target_bytes"), "{said:?}");
         assert!(said[1].starts_with("rwgi.toml:2:15: head_fields"), "{said:?}");
+    }
+
+    #[test]
+    fn no_time_is_longer_than_clocks_can_be_reckoned_with() {
+        for setting in TABLE {
+            let mut config = Config::default();
+            match setting.slot(&mut config) {
+                Slot::Time(time) => *time = Duration::MAX,
+                Slot::MaybeTime(time) => *time = Some(Duration::MAX),
+                _ => continue,
+            }
+            let problems = config.problems();
+            assert!(problems.iter().any(|(field, _)| *field == setting.name), "{}", setting.name);
+        }
     }
 
     #[test]

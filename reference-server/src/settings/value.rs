@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::config::check::{LONGEST, TOO_LONG};
+
 /// A value as somebody gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
@@ -235,18 +237,20 @@ fn time(given: &Given) -> Result<Duration, String> {
             number.and_then(|number| match unit {
                 "ms" => Some(Duration::from_millis(number)),
                 "" | "s" => Some(Duration::from_secs(number)),
-                "m" | "min" => number.checked_mul(60).map(Duration::from_secs),
-                "h" => number.checked_mul(3600).map(Duration::from_secs),
+                "m" | "min" => Some(Duration::from_secs(number.saturating_mul(60))),
+                "h" => Some(Duration::from_secs(number.saturating_mul(3600))),
                 _ => None,
             })
         }
         Given::Number(number) => u64::try_from(*number).ok().map(Duration::from_secs),
         _ => None,
     };
-    // Beyond a hundred years clocks cannot be reckoned with.
     let right = "write it as \"500ms\", \"10s\", \"5m\" or \"1h\"";
-    time.filter(|time| time.as_secs() <= 100 * 366 * 86_400)
-        .ok_or_else(|| format!("{given} is no time; {right}"))
+    match time {
+        Some(time) if time <= LONGEST => Ok(time),
+        Some(_) => Err(format!("{given} is {TOO_LONG}")),
+        None => Err(format!("{given} is no time; {right}")),
+    }
 }
 
 /// Digits, and what follows them.
@@ -342,6 +346,10 @@ mod tests {
         for wrong in ["", "s", "1d", "-1s", "1.5s", "99999999999999999999s", "999999999999h"] {
             assert!(time(&text(wrong)).is_err(), "{wrong}");
         }
+        for long in ["3162240001s", "878401h", &format!("{}h", u64::MAX)] {
+            assert!(time(&text(long)).unwrap_err().ends_with("the most is 878400h"), "{long}");
+        }
+        assert_eq!(time(&text("878400h")), Ok(LONGEST));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rwgi::{Acceptance, Ping, WebSocketOffer};
 use sha1::{Digest, Sha1};
 
 use super::deflate::Agreed;
+use crate::config::check::LONGEST;
 
 /// What every acceptance begins with.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,13 @@ pub(crate) fn complete(
     }
     Terms {
         message_bytes: acceptance.chosen_message_limit().unwrap_or(defaults.message_bytes),
-        ping: acceptance.chosen_ping().unwrap_or(defaults.ping),
+        ping: match acceptance.chosen_ping().unwrap_or(defaults.ping) {
+            Ping::Never => Ping::Never,
+            // The application chooses freely, and a clock has an end.
+            Ping::Every { idle, patience } => {
+                Ping::Every { idle: idle.min(LONGEST), patience: patience.min(LONGEST) }
+            }
+        },
         patience: defaults.patience,
         agreed,
     }

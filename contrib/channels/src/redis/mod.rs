@@ -25,11 +25,13 @@ use self::frame::Answer;
 use self::scripts::Scripts;
 pub use self::seal::Key;
 use self::seal::Keys;
+use crate::config::LONGEST;
 use crate::local::Local;
 use crate::name::random;
 use crate::{Config, Error, Result};
 
-/// How the layer reaches Redis; [`new`](Self::new) has all defaults but the server.
+/// How the layer reaches Redis; [`new`](Self::new) has all defaults but the server. A time of more than a hundred years is taken for a hundred
+/// years.
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
     /// The servers; names are spread over them by consistent hashing, so that one more moves few.
@@ -151,9 +153,9 @@ impl Redis {
             scripts: Scripts::new(),
             local: Local::new(config.limits),
             prefix: config.prefix,
-            timeout: config.timeout,
-            lease: config.lease,
-            retry_at_most: config.retry_at_most,
+            timeout: config.timeout.min(LONGEST),
+            lease: config.lease.min(LONGEST),
+            retry_at_most: config.retry_at_most.min(LONGEST),
             questions: Mutex::default(),
             next_question: AtomicU64::new(0),
         });

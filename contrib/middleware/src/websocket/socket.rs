@@ -215,7 +215,8 @@ fn block<T>(
     timeout: Option<Duration>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
-    let until = timeout.map(|timeout| Instant::now() + timeout);
+    // What is longer than the clock goes is no limit.
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
     let mut cx = Context::from_waker(&waker);
