@@ -5,6 +5,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use rwgi_server::{Running, Server, StaticFiles};
 use support::{Client, Response, connect};
@@ -229,4 +230,42 @@ async fn the_command_serves_them_too() {
     assert_eq!(client.get("/plaintext").await.text(), "Hello, World!");
     rwgi.signal("TERM");
     assert_eq!(rwgi.ended().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_file_whose_date_http_cannot_say_is_served_without_one() {
+    let (server, mut client, folder) = serve("dates").await;
+    let before = UNIX_EPOCH - Duration::from_secs(1);
+    let date = |name: &str| {
+        let file = std::fs::File::options().write(true).open(folder.join(name)).unwrap();
+        file.set_modified(before).unwrap();
+        assert_eq!(file.metadata().unwrap().modified().unwrap(), before, "of {name}");
+    };
+    for name in ["a.txt", "app.js.gz", "sub/index.html"] {
+        date(name);
+    }
+    let conditions = "Range: bytes=2-3\r\nIf-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
+                      If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+    for (path, fields, kind, text) in [
+        ("/static/a.txt", "", "text/plain", "0123456789"),
+        // Without a date there is nothing to compare (RFC 9110, sections 13.1.3 and 13.1.4), and a range need not be honoured (14.2).
+        ("/static/a.txt", conditions, "text/plain", "0123456789"),
+        ("/static/inner.txt", "", "text/plain", "0123456789"),
+        ("/static/sub/", "", "text/html", "<p>index"),
+        // What is beside it and has no date is passed over.
+        ("/static/app.js", "Accept-Encoding: gzip\r\n", "text/javascript", "plain"),
+    ] {
+        let response = get(&mut client, path, fields).await;
+        assert_eq!((response.status, response.text()), (200, text), "{path}");
+        assert_eq!(response.field("content-type"), Some(kind), "{path}");
+        assert_eq!(response.field("x-content-type-options"), Some("nosniff"), "{path}");
+    }
+    let whole = get(&mut client, "/static/a.txt", "").await;
+    assert_eq!((whole.field("last-modified"), whole.field("content-length")), (None, Some("10")));
+    let head = client.request("HEAD /static/a.txt HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!((head.status, head.field("content-length")), (200, Some("10")));
+    let post = client.request("POST /static/a.txt HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!((post.status, post.field("allow")), (405, Some("GET,HEAD")));
+    assert_eq!(get(&mut client, "/static/sub", "").await.status, 307);
+    server.stop().await.unwrap();
 }

@@ -3,16 +3,18 @@
 //! Rules of this room: an application like any other, before another one; nothing leaves a folder but what lies in it, whatever a path says and wherever a link
 //! leads; what begins with a dot is nobody's business but `.well-known`; a file that is not there is 404 and not the application's.
 //!
-//! Ranges, conditions, types and pre-compressed files (`app.js.br`, `app.js.gz` beside `app.js`) are tower-http's.
+//! A file whose date HTTP cannot say is served without one. Ranges, conditions, types and pre-compressed files (`app.js.br`, `app.js.gz` beside `app.js`) are tower-http's.
 
 mod folders;
+mod undated;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, VARY};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use rwgi::{Application, Environ, Finished, ServerInfo, StartResponse};
 use tower_http::services::ServeDir;
@@ -118,13 +120,24 @@ async fn serve(
     }
     let (root, asked) = (folder.root.clone(), path.clone());
     let found = tokio::task::spawn_blocking(move || confined(&root, &asked)).await?;
-    let Some(modified) = found else { return not_found(start) };
+    let Some(found) = found else { return not_found(start) };
 
     let prefix = environ.script_name().to_owned();
     let target = environ.path_info().parse::<Uri>()?;
     let (mut head, _, _) = environ.into_parts();
     head.uri = target;
-    settle_range(&mut head.headers, modified);
+    match found.date {
+        Some(date) => settle_range(&mut head.headers, date),
+        // Other methods, and directories that lack their slash, are refused or sent elsewhere without a look at the file.
+        None if matches!(head.method, Method::GET | Method::HEAD) && found.is_named => {
+            let response = undated::whole(&found.file).await?;
+            return start.forward(finished(response, &prefix));
+        }
+        None => {}
+    }
+    if found.is_alone {
+        head.headers.remove(ACCEPT_ENCODING);
+    }
     let mut files =
         ServeDir::new(&folder.root).precompressed_br().precompressed_gzip().precompressed_zstd();
     let request = Request::from_parts(head, Empty::<Bytes>::new());
@@ -143,30 +156,47 @@ fn is_plain(path: &str) -> bool {
     !path.contains(['\0', '\\']) && path.split('/').all(plain)
 }
 
-/// When the file was modified, if it lies in the folder with all that may be sent in its place; else `None`. A file that is compressed beforehand or
-/// stands for its directory may be a link of its own.
-fn confined(root: &Path, path: &str) -> Option<std::time::SystemTime> {
-    let path = root.join(path.trim_start_matches('/'));
+/// A file that may be served.
+struct Found {
+    file: PathBuf,
+    /// When it was modified, where HTTP can say that.
+    date: Option<SystemTime>,
+    /// The path names it, or its directory as one.
+    is_named: bool,
+    /// What was compressed beforehand has a date that cannot be said.
+    is_alone: bool,
+}
+
+/// The file, if it lies in the folder with all that may be sent in its place; else `None`. A file that is compressed beforehand or stands for its
+/// directory may be a link of its own.
+fn confined(root: &Path, asked: &str) -> Option<Found> {
+    let path = root.join(asked.trim_start_matches('/'));
     let real = path.canonicalize().ok()?;
     if !real.starts_with(root) {
         return None;
     }
+    let is_named = !real.is_dir() || asked.ends_with('/');
     let file = if real.is_dir() { path.join("index.html") } else { path };
     let name = file.file_name()?.to_str()?.to_owned();
+    let date = |path: &Path| path.metadata()?.modified();
+    let mut is_alone = false;
     for ending in std::iter::once("").chain(COMPRESSED) {
         let beside = file.with_file_name(format!("{name}{ending}"));
-        if let Ok(real) = beside.canonicalize()
-            && !real.starts_with(root)
-        {
-            return None;
+        if let Ok(real) = beside.canonicalize() {
+            if !real.starts_with(root) {
+                return None;
+            }
+            is_alone |= date(&real).is_ok_and(|date| !undated::can_be_said(date));
         }
     }
-    file.metadata().or_else(|_| real.metadata()).ok()?.modified().ok()
+    let date = date(&file).or_else(|_| date(&real)).ok()?;
+    let date = Some(date).filter(|date| undated::can_be_said(*date));
+    Some(Found { file, date, is_named, is_alone })
 }
 
 /// Takes a range back that must not, or need not, be honoured (RFC 9110, sections 13.1.5 and 14.2): its condition names another state of the
 /// file, or there are several.
-fn settle_range(fields: &mut HeaderMap, modified: std::time::SystemTime) {
+fn settle_range(fields: &mut HeaderMap, modified: SystemTime) {
     let several = fields.get(RANGE).is_some_and(|range| range.as_bytes().contains(&b','));
     let current = httpdate::fmt_http_date(modified);
     let stale = fields.get(IF_RANGE).is_some_and(|date| date.as_bytes() != current.as_bytes());
