@@ -18,7 +18,7 @@ import urllib.parse
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from test_command import Running, refused  # noqa: E402
+from running import Running, refused  # noqa: E402
 from test_real import Visitor  # noqa: E402
 
 

@@ -22,7 +22,7 @@ import zlib
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from test_command import Running  # noqa: E402
+from running import Running  # noqa: E402
 
 
 class Own:

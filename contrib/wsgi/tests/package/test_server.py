@@ -20,7 +20,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from test_command import RWGI, Running, until  # noqa: E402
+from running import RWGI, Running, until  # noqa: E402
 
 
 def get(port, path, headers=(), context=None):
