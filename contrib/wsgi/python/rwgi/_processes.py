@@ -2,7 +2,8 @@
 
 Rules of this room: children are started anew and never forked, since a copy of a process with threads is broken; the
 sockets stay open in the parent, so that nothing is lost while children come and go; a child that cannot start the first
-time ends the parent, and later it is tried again; no child outlives the parent.
+time ends the parent, and later it is tried again; one that dies soon after it is ready is started at growing intervals;
+no child outlives the parent.
 """
 
 import os
@@ -26,6 +27,12 @@ _TIRED = b"2"
 
 # Seconds before a child that failed is tried again: a database that starts at the same time is there by then.
 _PAUSE = 1.0
+
+# Seconds that a child has to serve for its death to be a chance event; sooner, and again, it is tried again after _PAUSE, then twice that, up to
+# _LONGEST_PAUSE. gunicorn and uvicorn try at once, without end; systemd after 0.1 s, and gives up after five in 10 s; Kubernetes after 10 s, then
+# twice that, up to 5 min, until one has lived for 10 min.
+_SETTLED = 10.0
+_LONGEST_PAUSE = 10.0
 
 # Seconds between two looks at the source files; a person who saves a file does not notice.
 _LOOK = 0.5
@@ -164,7 +171,7 @@ def _unix(path, mode):
 
 
 class _Child:
-    def __init__(self, sockets, names, arguments, admin=None, replaces=None):
+    def __init__(self, sockets, names, arguments, admin=None, replaces=None, hasty=0):
         self.pipe, write = os.pipe()
         os.set_blocking(self.pipe, False)
         # Descriptors 3 and up, in order, are what the child expects.
@@ -174,6 +181,8 @@ class _Child:
         self.ready = self.tired = self.asked = self.reopens = False
         self.replaces = replaces
         self.again = 0.0
+        # When it became ready, and how many before it in its place died soon, one after the other.
+        self.since, self.hasty = 0.0, hasty
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "rwgi", *arguments],
@@ -194,7 +203,8 @@ class _Child:
             said = os.read(self.pipe, 16) if self.pipe is not None else b""
         except BlockingIOError:
             return
-        self.ready |= _READY in said
+        if _READY in said:
+            self.ready, self.since = True, time.monotonic()
         self.tired |= _TIRED in said
         if not said:
             self.close()
@@ -232,6 +242,7 @@ class _Parent:
         self.renewing = self.renewed = False
         self.served = False
         self.code = 0
+        # When another one is started, and what it has as `hasty`.
         self.later = []
 
     def run(self):
@@ -260,23 +271,23 @@ class _Parent:
             self.admin.close()
         return self.code
 
-    def _start(self, replaces=None):
+    def _start(self, replaces=None, hasty=0):
         if self.stopping:
             return
         admin = self.admin.path() if self.admin is not None else None
         try:
-            child = _Child(self.sockets, self.names, self.arguments, admin, replaces)
+            child = _Child(self.sockets, self.names, self.arguments, admin, replaces, hasty)
         except OSError as error:
             # No process, memory or file is left, or this Python is just being installed anew.
             print("rwgi: a process could not be started: %s" % error, file=sys.stderr, flush=True)
-            self._failed(replaces)
+            self._failed(replaces, hasty)
             return
         self.children.append(child)
         if self.stopping:
             # The signal came while the child was being made, and did not find it.
             self._end(child)
 
-    def _failed(self, replaces):
+    def _failed(self, replaces, hasty):
         """A process could not start: another one is tried later, unless it was among the first."""
         if not (self.served or self.options.reload):
             # The next ones will not start either. They have said why.
@@ -286,7 +297,7 @@ class _Parent:
             # The old one goes on meanwhile, and was to be replaced for whatever reason.
             replaces.tired, replaces.again = True, time.monotonic() + _PAUSE
         else:
-            self.later.append(time.monotonic() + _PAUSE)
+            self.later.append((time.monotonic() + _PAUSE, hasty))
 
     def _answering(self):
         return [(child.process.pid, child.admin) for child in list(self.children) if child.ready]
@@ -340,15 +351,18 @@ class _Parent:
             wanted = self.renewing or (child.tired and child.again <= now)
             if wanted and child.replaces is None and not child.asked and child not in followed:
                 self._start(replaces=child)
+        if self.renewing:
+            # Whoever asks for it has mended what there was to mend.
+            self.later = [(now, 0) for _ in self.later]
         self.renewed |= self.renewing
         self.renewing = False
         if self.renewed and not any(child.replaces for child in self.children):
             self.renewed = False
             self.supervisor.ready()
-        due = [when for when in self.later if when <= now]
-        self.later = [when for when in self.later if when > now]
-        for _ in due:
-            self._start()
+        due = [hasty for when, hasty in self.later if when <= now]
+        self.later = [(when, hasty) for when, hasty in self.later if when > now]
+        for hasty in due:
+            self._start(hasty=hasty)
 
     def _ended(self, child):
         code = child.process.returncode
@@ -359,14 +373,27 @@ class _Parent:
             # Replaced; it may not even have been ready.
             pass
         elif child.ready:
-            if code:
-                print("rwgi: a process ended with %d; another one is started" % code, file=sys.stderr, flush=True)
-            if not any(other.replaces is child for other in self.children):
-                self._start()
+            # Its successor may be on its way already.
+            followed = any(other.replaces is child for other in self.children)
+            hasty, pause = (0, 0) if followed else self._pause(child)
+            if code or pause:
+                when = " in %g s" % pause if pause else ""
+                print("rwgi: a process ended with %d; another one is started%s" % (code, when), file=sys.stderr, flush=True)
+            if pause:
+                self.later.append((time.monotonic() + pause, hasty))
+            elif not followed:
+                self._start(hasty=hasty)
         else:
             if self.served or self.options.reload:
                 print("rwgi: a process could not start; it is tried again", file=sys.stderr, flush=True)
-            self._failed(child.replaces)
+            self._failed(child.replaces, child.hasty)
+
+    def _pause(self, child):
+        """How many have died soon now, one after the other, and how long to wait before the next one: the first death may be chance."""
+        soon = time.monotonic() - child.since < _SETTLED
+        # With --reload a process ends because of a person who wants to see the next one.
+        hasty = child.hasty + 1 if soon and not self.options.reload else 0
+        return hasty, min(_PAUSE * 2 ** min(hasty - 2, 16), _LONGEST_PAUSE) if hasty > 1 else 0
 
 
 def _name(bound):

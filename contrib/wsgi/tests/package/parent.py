@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 
+# short: the third process is refused; stopped: SIGTERM comes behind the second; hasty: whatever dies dies soon; settled: it never does;
+# stuck: it does, and the pause after it is an hour.
 HAPPENING = sys.argv.pop(1)
 REAL = subprocess.Popen
 
@@ -26,6 +28,11 @@ class Popen(REAL):
 
 if __name__ == "__main__":
     subprocess.Popen = Popen
+    from rwgi import _processes
     from rwgi.__main__ import main
 
+    if HAPPENING in ("hasty", "settled", "stuck"):
+        _processes._SETTLED = 0 if HAPPENING == "settled" else 3600
+    if HAPPENING == "stuck":
+        _processes._PAUSE = _processes._LONGEST_PAUSE = 3600
     main(sys.argv[1:])

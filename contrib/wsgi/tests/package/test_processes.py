@@ -93,6 +93,33 @@ class Processes(unittest.TestCase):
                 load.until(lambda load: set(load.answers) - pids)
             self.assertEqual(load.lost, [])
 
+    def dying(self, happening, times):
+        """What is said when the only process dies, so many times, each time as soon as it serves."""
+        text = "another one is started"
+        with Running("--max-requests", "1000000", command=[sys.executable, "parent.py", happening]) as server:
+            for number in range(1, times + 1):
+                with self.assertRaises((OSError, http.client.HTTPException)):
+                    # In the kernel's queue until there is a process again.
+                    server.get("/die", patience=60)
+                until(lambda number=number: "".join(server.log).count(text) == number)
+            return [line.partition("; ")[2].strip() for line in server.log if text in line]
+
+    def test_a_process_that_dies_soon_and_again_is_started_less_often(self):
+        soon = "another one is started"
+        self.assertEqual(self.dying("hasty", 3), [soon, soon + " in 1 s", soon + " in 2 s"])
+
+    def test_a_process_that_has_served_for_a_while_is_replaced_at_once(self):
+        self.assertEqual(self.dying("settled", 3), ["another one is started"] * 3)
+
+    def test_a_renewal_ends_the_pause(self):
+        with Running("--max-requests", "1000000", command=[sys.executable, "parent.py", "stuck"]) as server:
+            for _ in range(2):
+                with self.assertRaises((OSError, http.client.HTTPException)):
+                    server.get("/die", patience=60)
+            server.said("another one is started in 3600 s")
+            server.process.send_signal(signal.SIGHUP)
+            self.assertEqual(server.get("/", patience=60)[0], 200)
+
     def test_recycling_loses_nothing(self):
         with Running("--processes", "2", "--threads", "2", "--max-requests", "100") as server:
             with Load(server) as load:
