@@ -9,15 +9,14 @@ no child outlives the parent.
 import os
 import select
 import signal
-import socket
-import stat
 import subprocess
 import sys
 import threading
 import time
 
 from . import _rwgi
-from ._supervisor import FIRST, Supervisor, inherited
+from ._sockets import at_the_front, bind, files, name, remove
+from ._supervisor import Supervisor, inherited
 
 _CHILD = "RWGI_CHILD"
 
@@ -79,95 +78,16 @@ def supervise(options, arguments):
         server = options.server
         # What a supervisor left open is meant; the default only stands in where nothing was said.
         addresses = server.bind if server.says_where or not handed else []
-        made = [(_bind(address, server), "http" if address.startswith("http://") else "") for address in addresses]
-        admin = _bind(server.admin, server, 16) if server.admin else None
+        made = [(bind(address, server), "http" if address.startswith("http://") else "") for address in addresses]
+        admin = bind(server.admin, server, 16) if server.admin else None
     except OSError as error:
         print("rwgi: %s" % error, file=sys.stderr)
         return 1
-    files = _files([*(bound for bound, _ in made), *([admin] if admin else [])])
+    mine = files([*(bound for bound, _ in made), *([admin] if admin else [])])
     code = _Parent([*handed, *made], admin, options, arguments).run()
-    for path, inode in files:
-        _remove(path, inode)
+    for path, inode in mine:
+        remove(path, inode)
     return code
-
-
-def _bind(address, server, backlog=None):
-    try:
-        bound = _unix(address[5:], server.unix_mode) if address.startswith("unix:") else _tcp(address, server.reuse_port)
-        bound.listen(server.backlog if backlog is None else backlog)
-    except OSError as error:
-        raise OSError("cannot listen on %s: %s" % (address, error)) from None
-    return bound
-
-
-def _files(sockets):
-    """The files of Unix sockets, as they are now."""
-    names = [bound.getsockname() for bound in sockets if bound.family == socket.AF_UNIX]
-    paths = [name for name in names if isinstance(name, str) and name]
-    return [(path, os.lstat(path).st_ino) for path in paths]
-
-
-def _remove(path, inode):
-    """Removes the file of a socket, unless another server has put its own there since."""
-    try:
-        if os.lstat(path).st_ino == inode:
-            os.unlink(path)
-    except OSError:
-        # Left behind, the next start removes it.
-        pass
-
-
-def _tcp(address, shared):
-    """Listens on the first address that `address` stands for and that can be had."""
-    for scheme in ("http://", "https://"):
-        # Whether it is TLS that is spoken there is the processes' affair.
-        address = address[len(scheme) :] if address.startswith(scheme) else address
-    host, _, port = address.rpartition(":")
-    try:
-        candidates = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except (OSError, ValueError, OverflowError) as error:
-        message = "%s: write it as 127.0.0.1:8000, [::1]:8000, localhost:8000 or unix:/path"
-        raise OSError(message % error) from None
-    last = None
-    for family, kind, protocol, _, where in candidates:
-        try:
-            bound = socket.socket(family, kind, protocol)
-        except OSError as error:
-            last = error
-            continue
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            bound.bind(where)
-            return bound
-        except OSError as error:
-            bound.close()
-            last = error
-    raise last or OSError("no such address")
-
-
-def _unix(path, mode):
-    if path in ("", "@"):
-        raise OSError("there is no path: write it as unix:/run/example.sock or unix:@name")
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    if path.startswith("@"):
-        bound.bind("\0" + path[1:])
-        return bound
-    if os.path.lexists(path):
-        # To connect to a file of another kind is refused as it is by a socket that nobody serves.
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError("a file that is no socket: remove it or choose another path")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
-            try:
-                other.connect(path)
-            except ConnectionRefusedError:
-                # Whoever made it has ended.
-                os.unlink(path)
-    bound.bind(path)
-    # Before it listens, so that nobody can connect in between.
-    os.chmod(path, mode)
-    return bound
 
 
 class _Child:
@@ -226,15 +146,15 @@ class _Child:
 
 class _Parent:
     def __init__(self, sockets, admin, options, arguments):
-        self.names = [name for _, name in sockets]
-        self.sockets = _at_the_front([bound for bound, _ in sockets], admin)
+        self.names = [named for _, named in sockets]
+        self.sockets = at_the_front([bound for bound, _ in sockets], admin)
         self.supervisor = Supervisor()
         self.admin = None
         if admin is not None:
             from ._admin import Admin
 
             self.admin = Admin(self.sockets.pop(), self._answering)
-            print("rwgi: the admin listener answers at %s for all processes" % _name(self.admin.server.socket), file=sys.stderr, flush=True)
+            print("rwgi: the admin listener answers at %s for all processes" % name(self.admin.server.socket), file=sys.stderr, flush=True)
         self.options = options
         self.arguments = arguments
         self.children = []
@@ -394,25 +314,3 @@ class _Parent:
         # With --reload a process ends because of a person who wants to see the next one.
         hasty = child.hasty + 1 if soon and not self.options.reload else 0
         return hasty, min(_PAUSE * 2 ** min(hasty - 2, 16), _LONGEST_PAUSE) if hasty > 1 else 0
-
-
-def _name(bound):
-    """An address as text."""
-    name = bound.getsockname()
-    return "%s:%d" % name[:2] if isinstance(name, tuple) else "unix:%s" % name
-
-
-def _at_the_front(sockets, admin=None):
-    """The sockets on descriptors 3 and up, where children look for them; behind them that of the admin listener."""
-    moved = []
-    sockets = sockets if admin is None else [*sockets, admin]
-    # Out of the way first: one may lie where another has to go.
-    numbers = [os.dup(bound.detach()) for bound in sockets]
-    for index, number in enumerate(numbers):
-        target = FIRST + index
-        if number != target:
-            os.dup2(number, target, inheritable=True)
-            if number not in range(FIRST, FIRST + len(numbers)):
-                os.close(number)
-        moved.append(socket.socket(fileno=target))
-    return moved
