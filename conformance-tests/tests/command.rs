@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on says so by panicking.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -146,4 +147,58 @@ fn what_cannot_be_judged_is_no_success() {
     drop(listener);
     let (code, _, err) = run(&["server", "--url", &url]);
     assert!(code == 3 && err.contains("nobody can be reached"), "{err}");
+}
+
+/// Waits until there is something in the file, and gives it.
+fn written(path: &std::path::Path) -> String {
+    let mut text = String::new();
+    wait_until("the file", || {
+        text = std::fs::read_to_string(path).unwrap_or_default();
+        text.ends_with('\n')
+    });
+    text.trim().to_owned()
+}
+
+/// Whether a process is there, and has not ended without anybody taking notice.
+fn lives(process: &str) -> bool {
+    // "id (name) state …": a name may hold parentheses.
+    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
+        !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+    })
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_a_server_has_started_ends_with_the_judge() {
+    let path = scratch("forked.pid");
+    let _ = std::fs::remove_file(&path);
+    let forks = format!("sh -c '{} 2>/dev/null & echo $! >{}; wait'", honest(), path.display());
+    assert_eq!(run(&["server", "--command", &forks, "--no-vectors", "host-missing"]).0, 0);
+    let server = written(&path);
+    wait_until("the end of the server", || !lives(&server));
+}
+
+#[test]
+fn a_judge_that_is_killed_leaves_no_server() {
+    let path = scratch("left.pid");
+    let _ = std::fs::remove_file(&path);
+    let never_listens = format!(": {{port}}; echo $$ >{}; exec sleep 600", path.display());
+    let mut judge = Command::new(PROGRAM)
+        .args(["server", "--command", &format!("sh -c '{never_listens}'")])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let server = written(&path);
+    assert!(lives(&server));
+    judge.kill().unwrap();
+    judge.wait().unwrap();
+    wait_until("the end of the server", || !lives(&server));
 }

@@ -12,6 +12,7 @@ mod list;
 mod nulls;
 mod run;
 mod server;
+mod started;
 mod text;
 
 use std::io::Write;

@@ -1,13 +1,11 @@
 //! `server`: judges a server at a URL, or one that is started by a command line.
 //!
-//! Rules of this room: the server has to host the suite's application, and is told so if it does not; what was started is stopped on
-//! every path.
+//! Rules of this room: the server has to host the suite's application, and is told so if it does not; one that was started is stopped on every path.
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::{ArgGroup, Args, ValueEnum};
@@ -16,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::choice::Choice;
 use super::known::Known;
+use super::started::start;
 use super::{Trouble, html, junit, print, run, text};
 
 #[derive(Args)]
@@ -233,54 +232,5 @@ fn resolve(url: &str) -> Result<(SocketAddr, String), Trouble> {
     Ok((address, authority.to_owned()))
 }
 
-/// A process that is ended when this is dropped.
-struct Started(Child);
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The longest deadline of a wait: an hour, by when nobody is there to read the verdict.
 const LONGEST: Duration = Duration::from_secs(3600);
-
-/// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn start(line: &str) -> Result<(Started, SocketAddr), Trouble> {
-    if !line.contains("{port}") {
-        return Err(Trouble::Usage(format!(
-            "--command {line:?}: the place for the port, {{port}}, is missing; write it as 'my-server --port {{port}}'"
-        )));
-    }
-    // The system chooses a port that is free now.
-    let free =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    let address = free.map_err(|error| Trouble::Start(format!("no free port: {error}")))?;
-    let line = line.replace("{port}", &address.port().to_string());
-    let child = Command::new("sh")
-        .args(["-c", &format!("exec {line}")])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .map_err(|error| Trouble::Start(format!("{line}: {error}")))?;
-    let mut started = Started(child);
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
-            return Ok((started, address));
-        }
-        if let Ok(Some(status)) = started.0.try_wait() {
-            return Err(Trouble::Start(format!("`{line}` ended before it listened: {status}")));
-        }
-        if Instant::now() > until {
-            return Err(Trouble::Start(format!(
-                "`{line}` does not listen on {address} after {PATIENCE:?}"
-            )));
-        }
-        // Another process cannot tell when it is ready: its door is knocked at again.
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-}
