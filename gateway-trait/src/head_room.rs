@@ -59,21 +59,23 @@ impl Room {
     }
 }
 
-/// Leaves the map of a request that is over, cleared, to the next response of this thread.
+/// Leaves the map of a request that is over, cleared, to the next response of this thread; one without capacity is in its place then.
 #[inline]
-pub(crate) fn leave_fields(fields: HeaderMap) {
+pub(crate) fn leave_fields(fields: &mut HeaderMap) {
     if fields.capacity() == 0 {
         return;
     }
-    // Without a spare box, or where one has a map already, it goes.
     let _ = SPARE.try_with(|spare| {
         let Some(mut room) = spare.take() else { return };
         if room.parts.headers.capacity() == 0 {
-            // A map without capacity holds nothing, and its drop costs as much as a field.
-            mem::forget(mem::replace(&mut room.parts.headers, fields));
+            mem::swap(&mut room.parts.headers, fields);
         }
         spare.set(Some(room));
     });
+    // Without a spare box, or where one has a map already, it goes.
+    if fields.capacity() > 0 {
+        *fields = HeaderMap::new();
+    }
 }
 
 /// Takes the fields out of a map, and leaves its space unless that is large.
@@ -108,8 +110,11 @@ mod tests {
         let space = given.capacity();
         clear_fields(&mut given);
         Room::empty().leave();
-        leave_fields(given);
-        leave_fields(HeaderMap::with_capacity(1));
+        leave_fields(&mut given);
+        assert_eq!(given.capacity(), 0, "it is given away");
+        let mut second = HeaderMap::with_capacity(1);
+        leave_fields(&mut second);
+        assert_eq!(second.capacity(), 0, "it is given away even where nobody keeps it");
         let first = Room::empty().parts.headers;
         assert_eq!((first.len(), first.capacity()), (0, space), "the first that was left");
         assert_eq!(Room::empty().parts.headers.capacity(), 0, "it is given once");

@@ -6,78 +6,89 @@
 use std::net::Ipv6Addr;
 
 use http::header::{COOKIE, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, request};
 use rwgi::BodyLength;
 
 use crate::fault::Refusal;
 
-/// Checks what hyper leaves to its embedder.
+/// Checks what hyper leaves to its embedder. `fragment` is there where the target had one, which hyper drops.
 ///
 /// # Errors
 /// The requirement that the head breaks; the application is not called.
 #[inline]
-pub(crate) fn check<B>(request: &Request<B>, length: BodyLength) -> Result<(), Refusal> {
-    check_target(request.method(), request.uri())?;
-    // User information and a port that is no number are no more welcome in absolute-form than in Host.
-    if request.uri().authority().is_some_and(|authority| !is_host(authority.as_str().as_bytes())) {
+pub(crate) fn check(
+    head: &request::Parts,
+    length: BodyLength,
+    target_bytes: usize,
+    fragment: bool,
+) -> Result<(), Refusal> {
+    let path = path_alone(&head.uri);
+    if path.map_or_else(|| target_length(&head.uri), str::len) > target_bytes {
+        return Err(Refusal::TargetTooLong);
+    }
+    if fragment {
         return Err(Refusal::TargetForm);
     }
-    check_host(request.headers(), request.version())?;
+    check_form(&head.method, &head.uri, path)?;
+    // User information and a port that is no number are no more welcome in absolute-form than in Host.
+    if path.is_none()
+        && head.uri.authority().is_some_and(|authority| !is_host(authority.as_str().as_bytes()))
+    {
+        return Err(Refusal::TargetForm);
+    }
+    check_host(&head.headers, head.version)?;
     // A length is known only where there is no coding: hyper lets a coding win, and refuses one that is not `chunked` at its end.
     if length == BodyLength::Unknown {
-        check_coding(request.headers())?;
+        check_coding(&head.headers)?;
     }
     Ok(())
 }
 
-/// [`check`] for HTTP/2, whose framing and field syntax its codec has checked; joins the crumbs of a cookie. `extended` is a CONNECT with
-/// `:protocol`.
+/// [`check`] for HTTP/2, whose framing and field syntax its codec has checked. `extended` is a CONNECT with `:protocol`.
 ///
 /// # Errors
 /// As [`check`].
-pub(crate) fn check_http2<B>(
-    request: &mut Request<B>,
+pub(crate) fn check_http2(
+    head: &request::Parts,
     target_bytes: usize,
     head_fields: usize,
     extended: bool,
 ) -> Result<(), Refusal> {
+    let uri = &head.uri;
     // Extended CONNECT has a target like any other (RFC 8441, section 4).
-    check_target(if extended { &Method::GET } else { request.method() }, request.uri())?;
+    check_form(if extended { &Method::GET } else { &head.method }, uri, path_alone(uri))?;
     // The codec misses `:path` only where `:authority` is there.
-    if request.uri().path().is_empty() {
+    if uri.path().is_empty() {
         return Err(Refusal::TargetForm);
     }
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > target_bytes {
         return Err(Refusal::TargetTooLong);
     }
-    if request.headers().len() > head_fields {
+    if head.headers.len() > head_fields {
         return Err(Refusal::HeadTooLarge);
     }
-    let mut hosts = request.headers().get_all(HOST).iter();
-    match (request.uri().authority(), hosts.next(), hosts.next()) {
-        (_, _, Some(_)) => return Err(Refusal::HostTwice),
-        (None, None, None) => return Err(Refusal::HostMissing),
+    let mut hosts = head.headers.get_all(HOST).iter();
+    match (uri.authority(), hosts.next(), hosts.next()) {
+        (_, _, Some(_)) => Err(Refusal::HostTwice),
+        (None, None, None) => Err(Refusal::HostMissing),
         (Some(authority), Some(host), None)
             if !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()) =>
         {
-            return Err(Refusal::HostMalformed);
+            Err(Refusal::HostMalformed)
         }
-        (None, Some(host), None) if !is_host(host.as_bytes()) => {
-            return Err(Refusal::HostMalformed);
-        }
+        (None, Some(host), None) if !is_host(host.as_bytes()) => Err(Refusal::HostMalformed),
         // User information in `:authority` is no more welcome than in Host.
         (Some(authority), _, None) if !is_host(authority.as_str().as_bytes()) => {
-            return Err(Refusal::HostMalformed);
+            Err(Refusal::HostMalformed)
         }
-        _ => {}
+        _ => Ok(()),
     }
-    join_cookies(request.headers_mut());
-    Ok(())
 }
 
 /// HTTP/2 may cut a cookie into crumbs (RFC 9113, section 8.2.3); applications know it in one piece.
-fn join_cookies(fields: &mut HeaderMap) {
+pub(crate) fn join_cookies(fields: &mut HeaderMap) {
     let mut crumbs = fields.get_all(COOKIE).iter();
     let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return };
     let mut whole = first.as_bytes().to_vec();
@@ -91,25 +102,37 @@ fn join_cookies(fields: &mut HeaderMap) {
 }
 
 /// The length of a target as it came.
-#[inline]
-pub(crate) fn target_length(uri: &Uri) -> usize {
+fn target_length(uri: &Uri) -> usize {
     let path = uri.path_and_query().map_or(0, |target| target.as_str().len());
     let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
     path + scheme + uri.authority().map_or(0, |authority| authority.as_str().len())
 }
 
+/// The target as it came where it is no more than a path and its query, as nearly all are, or `*`.
 #[inline]
-fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
+fn path_alone(uri: &Uri) -> Option<&str> {
+    if uri.scheme().is_some() || uri.authority().is_some() {
+        return None;
+    }
+    uri.path_and_query().map(PathAndQuery::as_str)
+}
+
+#[inline]
+fn check_form(method: &Method, uri: &Uri, path: Option<&str>) -> Result<(), Refusal> {
     if *method == Method::CONNECT {
         return Err(Refusal::Connect);
     }
-    // Nearly all: a path, in ASCII.
-    let target = uri.path_and_query().map_or("", |target| target.as_str());
-    if uri.scheme().is_none() && uri.authority().is_none() && target.starts_with('/') {
+    match path {
         // hyper lets octets from 0x80 pass, which the grammar does not (RFC 3986, section 3.3).
-        return if target.is_ascii() { Ok(()) } else { Err(Refusal::TargetForm) };
+        Some(path) if path.starts_with('/') => {
+            if path.is_ascii() {
+                Ok(())
+            } else {
+                Err(Refusal::TargetForm)
+            }
+        }
+        _ => check_unusual_target(method, uri),
     }
-    check_unusual_target(method, uri)
 }
 
 fn check_unusual_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
@@ -129,14 +152,14 @@ fn check_unusual_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
 
 #[inline]
 fn check_host(fields: &HeaderMap, version: Version) -> Result<(), Refusal> {
-    let (host, twice) = if fields.len() <= FEW_FIELDS {
-        let mut hosts = fields.iter().filter(|(name, _)| **name == HOST);
-        (hosts.next().map(|(_, host)| host), hosts.next().is_some())
+    let host = if fields.len() <= FEW_FIELDS {
+        fields.iter().find(|(name, _)| **name == HOST).map(|(_, host)| host)
     } else {
-        // Only where some field is repeated can it be this one.
-        let repeated = fields.len() != fields.keys_len();
-        (fields.get(HOST), repeated && fields.get_all(HOST).iter().nth(1).is_some())
+        fields.get(HOST)
     };
+    // Only where some field is repeated can it be this one.
+    let repeated = fields.len() != fields.keys_len();
+    let twice = repeated && fields.get_all(HOST).iter().nth(1).is_some();
     match host {
         None if version == Version::HTTP_11 => Err(Refusal::HostMissing),
         None => Ok(()),
@@ -242,12 +265,12 @@ fn check_coding(fields: &HeaderMap) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    fn head(method: &str, target: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {
+    fn head(method: &str, target: &str, fields: &[(&'static str, &'static str)]) -> request::Parts {
         let mut builder = http::Request::builder().method(method).uri(target);
         for (name, value) in fields {
             builder = builder.header(*name, HeaderValue::from_static(value));
         }
-        builder.body(()).unwrap()
+        builder.body(()).unwrap().into_parts().0
     }
 
     fn judged(
@@ -255,7 +278,7 @@ mod tests {
         target: &str,
         fields: &[(&'static str, &'static str)],
     ) -> Option<Refusal> {
-        check(&head(method, target, fields), BodyLength::Unknown).err()
+        check(&head(method, target, fields), BodyLength::Unknown, 100, false).err()
     }
 
     // Evidence: REQ-HTTP-17, REQ-HTTP-18, REQ-HTTP-19, REQ-HTTP-20, REQ-HTTP-21
@@ -289,8 +312,8 @@ mod tests {
         assert_eq!(judged("GET", "/", &[]), Some(Refusal::HostMissing));
         assert_eq!(judged("GET", "/", &[("host", "a"), ("host", "a")]), Some(Refusal::HostTwice));
         let mut old = head("GET", "/", &[]);
-        *old.version_mut() = Version::HTTP_10;
-        assert_eq!(check(&old, BodyLength::Empty), Ok(()));
+        old.version = Version::HTTP_10;
+        assert_eq!(check(&old, BodyLength::Empty, 100, false), Ok(()));
         for fine in [
             "",
             "a",
@@ -339,10 +362,10 @@ mod tests {
     #[test]
     fn http2_says_its_path() {
         let mut head = head("GET", "/", &[("host", "a")]);
-        assert_eq!(check_http2(&mut head, 100, 10, false), Ok(()));
+        assert_eq!(check_http2(&head, 100, 10, false), Ok(()));
         // As the codec has it where both `:path` and `:authority` are missing.
-        *head.uri_mut() = Uri::from_parts(http::uri::Parts::default()).unwrap();
-        assert_eq!(check_http2(&mut head, 100, 10, false), Err(Refusal::TargetForm));
+        head.uri = Uri::from_parts(http::uri::Parts::default()).unwrap();
+        assert_eq!(check_http2(&head, 100, 10, false), Err(Refusal::TargetForm));
     }
 
     // Evidence: REQ-H2-07, REQ-H2-08
@@ -350,8 +373,9 @@ mod tests {
     fn http2_says_its_host_once_and_its_cookie_in_crumbs() {
         let judged = |target: &str, fields: &[(&'static str, &'static str)]| {
             let mut head = head("GET", target, fields);
-            let verdict = check_http2(&mut head, 100, 10, false).err();
-            (verdict, head.headers().get(COOKIE).cloned())
+            let verdict = check_http2(&head, 100, 10, false).err();
+            join_cookies(&mut head.headers);
+            (verdict, head.headers.get(COOKIE).cloned())
         };
         assert_eq!(judged("http://a/b", &[]), (None, None));
         assert_eq!(judged("http://a/b", &[("host", "A")]).0, None);

@@ -1,11 +1,11 @@
 //! The gateway: hyper's request in, and an answer that is to come.
 //!
-//! Rules of this room: a refused head never reaches the application; all that is asked of a head is asked before it becomes an environ.
+//! Rules of this room: a refused head never reaches the application; a head moves to its environ in one go, and is judged there.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::{Request, Response, Version};
+use http::{Request, Response, Version, request};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
@@ -55,18 +55,25 @@ impl Service<Request<Incoming>> for Gateway {
     type Future = Answer;
 
     #[inline]
-    fn call(&self, mut request: Request<Incoming>) -> Answer {
-        let length = request_body::length(request.body());
-        let verdict = if request.version() == Version::HTTP_2 {
-            let extended = upgrade::is_extended_connect(&request);
-            environ::check_http2(&mut request, self.target_bytes, self.head_fields, extended)
-        } else if length == BodyLength::Empty && self.state.is_plain() {
-            self.state.parsed_bare();
-            self.check(None, &request, length)
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        // The head is moved once, to its place, and read there: a copy of it costs as much as its check.
+        let (head, incoming) = request.into_parts();
+        let length = request_body::length(&incoming);
+        let mut environ = Environ::new(head, Input::empty(), Arc::clone(&self.connection));
+        let head = environ.head();
+        let version = head.version;
+        let verdict = if version == Version::HTTP_2 {
+            let extended = upgrade::is_extended_connect(head);
+            environ::check_http2(head, self.target_bytes, self.head_fields, extended)
         } else {
-            let mut watch = self.state.head();
-            let verdict = self.check(Some(&mut watch), &request, length);
-            self.state.parsed(&mut watch, length);
+            // Without the watch where nothing is to be asked of it: there is neither a fragment nor content.
+            let plain = length == BodyLength::Empty && self.state.is_plain();
+            let mut watch = (!plain).then(|| self.state.head());
+            let verdict = self.check(watch.as_deref_mut(), head, length);
+            match &mut watch {
+                Some(watch) => self.state.parsed(watch, length),
+                None => self.state.parsed_bare(),
+            }
             verdict
         };
         let mut underway = self.state.begin();
@@ -76,27 +83,21 @@ impl Service<Request<Incoming>> for Gateway {
             verdict
         };
         underway.observation = self.observer.begin();
-        let version = request.version();
-        let label = Label {
-            method: request.method().clone(),
-            target: request.uri().path_and_query().cloned(),
-        };
+        let label =
+            Label { method: head.method.clone(), target: head.uri.path_and_query().cloned() };
         if let Err(refusal) = verdict {
             fault::log_refusal(refusal, &self.connection.peer);
             if let Some(seen) = &mut underway.observation {
-                let (method, uri) = (request.method(), request.uri());
-                seen.refused(method, uri, version, request.headers(), &self.connection);
+                let (method, uri) = (&head.method, &head.uri);
+                seen.refused(method, uri, version, &head.headers, &self.connection);
             }
             let underway = Some(underway);
             let asked = Asked { underway, label, version, content: None, upgrade: None };
             return Answer { work: Work::Refused(refusal), asked };
         }
-        let expects = length != BodyLength::Empty && request_body::expects(&request);
-        // All that is asked of the head was asked before it is taken apart, so that it moves to its environ in one go.
-        let (head, incoming) = request.into_parts();
         // Where an upgrade is asked for, and only there, hyper has left its own.
         let offered =
-            if head.extensions.is_empty() { None } else { upgrade::offered(&head, length) };
+            if head.extensions.is_empty() { None } else { upgrade::offered(head, length) };
         let upgrade = match (&offered, head.extensions.get::<OnUpgrade>()) {
             (Some(offered), Some(on_upgrade)) => Some(Box::new(Wanted {
                 on_upgrade: on_upgrade.clone(),
@@ -105,14 +106,17 @@ impl Service<Request<Incoming>> for Gateway {
             })),
             _ => None,
         };
-        let (mut input, content) = if length == BodyLength::Empty {
-            (Input::empty(), None)
-        } else {
-            let (input, content) = request_body::input(incoming, length, expects, &self.terms);
-            (input, Some(content))
-        };
-        input.set_limit(Some(self.body_bytes));
-        let mut environ = Environ::new(head, input, Arc::clone(&self.connection));
+        let mut content = None;
+        if length != BodyLength::Empty {
+            let expects = request_body::expects(head);
+            let (input, asked) = request_body::input(incoming, length, expects, &self.terms);
+            environ.set_input(input);
+            content = Some(asked);
+        }
+        environ.input_mut().set_limit(Some(self.body_bytes));
+        if version == Version::HTTP_2 {
+            environ::join_cookies(environ.headers_mut());
+        }
         if let Some(proxies) = &self.proxies {
             self.forward(&mut environ, proxies);
         }
@@ -140,22 +144,15 @@ impl Gateway {
         }
     }
 
-    /// Without the watch where nothing is to be asked of it: there is neither a fragment nor content.
     #[inline]
     fn check(
         &self,
         mut watch: Option<&mut HeadWatch>,
-        request: &Request<Incoming>,
+        head: &request::Parts,
         length: BodyLength,
     ) -> Result<(), Refusal> {
-        let target = environ::target_length(request.uri());
-        if target > self.target_bytes {
-            return Err(Refusal::TargetTooLong);
-        }
-        if watch.as_mut().is_some_and(|watch| watch.has_fragment()) {
-            return Err(Refusal::TargetForm);
-        }
-        environ::check(request, length)?;
+        let fragment = watch.as_mut().is_some_and(|watch| watch.has_fragment());
+        environ::check(head, length, self.target_bytes, fragment)?;
         // hyper has dropped the Content-Length by now, and would close without a word.
         if length == BodyLength::Unknown && watch.is_some_and(HeadWatch::declares_length) {
             return Err(Refusal::CodingAndLength);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::EXPECT;
-use http::{Request, StatusCode, Version};
+use http::{StatusCode, Version, request};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use rwgi::{BodyLength, Error, Input};
@@ -58,10 +58,10 @@ pub(crate) fn length(incoming: &Incoming) -> BodyLength {
 }
 
 /// Whether the client waits for 100 (Continue) before it sends.
-pub(crate) fn expects<B>(request: &Request<B>) -> bool {
-    request.version() == Version::HTTP_11
-        && request
-            .headers()
+pub(crate) fn expects(head: &request::Parts) -> bool {
+    head.version == Version::HTTP_11
+        && head
+            .headers
             .get(EXPECT)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }

@@ -41,8 +41,8 @@ impl Facts {
         // Without a spare one, or in a thread that ends, a new one does.
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         let mut room = spare.unwrap_or_else(|| Box::new(Room::empty()));
-        head_room::leave_fields(mem::take(&mut room.head.headers));
-        // What is left of the last one holds nothing, and its drop would cost as much as that of a head.
+        head_room::leave_fields(&mut room.head.headers);
+        // What is left of the last one holds nothing, not even the space of a map, and its drop would cost as much as that of a head.
         mem::forget(mem::replace(&mut room.head, head));
         room.input = Some(input);
         room.connection = Some(connection);

@@ -77,6 +77,12 @@ impl Environ {
         EnvironBuilder::default()
     }
 
+    /// The request's head, in the types of `http`: what the single methods say, in one.
+    #[inline]
+    pub fn head(&self) -> &request::Parts {
+        self.facts.head()
+    }
+
     /// The method: `REQUEST_METHOD`. As the client sent it (REQ-ENV-01), case-sensitive; any token can come (REQ-ENV-02).
     pub fn method(&self) -> &Method {
         &self.facts.head().method

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, request};
+use http::request;
 use hyper::ext::Protocol;
 use rwgi::{BodyLength, Session, UpgradeOffer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,8 +23,8 @@ use crate::websocket;
 use crate::websocket::handshake::Terms;
 
 /// Whether it is a CONNECT with `:protocol`.
-pub(crate) fn is_extended_connect<B>(request: &Request<B>) -> bool {
-    !request.extensions().is_empty() && request.extensions().get::<Protocol>().is_some()
+pub(crate) fn is_extended_connect(head: &request::Parts) -> bool {
+    !head.extensions.is_empty() && head.extensions.get::<Protocol>().is_some()
 }
 
 /// What the request offers to upgrade to; nothing where it has content, for that would have to be read first.
