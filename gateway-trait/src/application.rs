@@ -78,6 +78,9 @@ pub trait Application: Send + Sync + 'static {
     }
 
     /// Runs once after the last exchange has ended (REQ-LIFE-11); the default does nothing.
+    ///
+    /// # Cancel safety
+    /// A server drops the future where it takes longer than its limit for that (REQ-LIFE-16).
     fn shutdown(&self) -> impl Future<Output = ()> + Send {
         async {}
     }

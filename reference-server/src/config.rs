@@ -94,6 +94,11 @@ pub struct Config {
     ///
     /// 30 s: Kubernetes' period of grace, gunicorn's and actix-web's.
     pub grace: Duration,
+    /// How long the application's `shutdown` may take; beyond it it is dropped at its next await, and the log says so (REQ-LIFE-16).
+    ///
+    /// 60 s, as hypercorn: a pool of connections is closed long before, and with `grace` it is within systemd's 90 s. gunicorn: 30 s for the end of a
+    /// worker; uvicorn, axum: none.
+    pub shutdown_timeout: Option<Duration>,
     /// How long a closing connection reads on, so that the client can read its answer (REQ-HTTP-50).
     ///
     /// 2 s, as Apache; nginx: 5 s between reads, 30 s in all.
@@ -220,6 +225,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(60),
             announce: Duration::ZERO,
             grace: Duration::from_secs(30),
+            shutdown_timeout: Some(Duration::from_secs(60)),
             linger: Duration::from_secs(2),
             body_timeout: Duration::from_secs(20),
             body_rate: 500,

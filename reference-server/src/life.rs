@@ -1,7 +1,7 @@
 //! The life of a server that has started: it lets clients in, is asked things, and stops.
 //!
-//! Rules of this room: stop accepting, then drain, then shutdown, each once; what outlasts the period of grace is aborted and counted; the
-//! admin listener answers until all else has ended.
+//! Rules of this room: stop accepting, then drain, then shutdown, each once and none without an end; what outlasts the period of grace is aborted
+//! and counted; the admin listener answers until all else has ended.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rwgi::Endpoint;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::arrival::Layers;
@@ -76,7 +77,8 @@ impl Running {
     }
 
     /// Stops: after [`Config::announce`](crate::Config::announce) nothing new is accepted (REQ-LIFE-06), exchanges under way may end within the
-    /// period of grace (REQ-LIFE-07) and are cancelled after it (REQ-LIFE-10), then the application's `shutdown` runs (REQ-LIFE-11).
+    /// period of grace (REQ-LIFE-07) and are cancelled after it (REQ-LIFE-10), then the application's `shutdown` runs (REQ-LIFE-11), for no
+    /// longer than [`Config::shutdown_timeout`](crate::Config::shutdown_timeout) (REQ-LIFE-16).
     ///
     /// # Errors
     /// Some exchanges outlasted the period of grace and were aborted.
@@ -176,6 +178,29 @@ impl Life {
 /// A page of numbers takes no longer.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
+/// What waits to be written is a few megabytes at most. A pipe that nobody reads would keep the process for ever.
+const LOG_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs the application's shutdown, on a task of its own, where a panic is an error, for as long as it may take (REQ-LIFE-16).
+async fn shut_down(shared: &Shared) {
+    let mut task = tokio::spawn(shared.application.shutdown());
+    let ended = match shared.config.shutdown_timeout {
+        Some(time) => timeout(time, &mut task).await,
+        None => Ok((&mut task).await),
+    };
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => tracing::error!(%panic, "the application's shutdown panicked"),
+        Err(_) => {
+            task.abort();
+            tracing::error!(
+                "the application's shutdown took longer than {:?} (shutdown_timeout) and was given up",
+                shared.config.shutdown_timeout.unwrap_or_default()
+            );
+        }
+    }
+}
+
 impl Life {
     fn readiness(&self) -> Readiness {
         Readiness(Arc::clone(&self.shared.stop))
@@ -207,22 +232,24 @@ impl Life {
                 tasks.wait().await;
             };
             tokio::pin!(all);
-            if tokio::time::timeout(grace, &mut all).await.is_err() {
+            if timeout(grace, &mut all).await.is_err() {
                 result = Err(Error::grace(tasks.len()));
                 shared.stop.advance(Stage::Kill);
                 all.await;
             }
-            if let Err(panic) = tokio::spawn(shared.application.shutdown()).await {
-                tracing::error!(%panic, "the application's shutdown panicked");
-            }
+            shut_down(&shared).await;
             // To the end somebody may ask whether the server is still there.
             if let Some(admin) = admin
                 && admin.stop_within(ADMIN_GRACE).await.is_err()
             {
                 tracing::debug!("whoever asked the admin listener had no answer in time");
             }
-            if let Some(log) = shared.observer.log() {
-                log.flush().await;
+            if let Some(log) = shared.observer.log()
+                && timeout(LOG_PATIENCE, log.flush()).await.is_err()
+            {
+                tracing::error!(
+                    "the access log took nothing for too long; its last lines are lost"
+                );
             }
             result
         })

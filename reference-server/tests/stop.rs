@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -254,6 +257,52 @@ async fn the_grace_is_as_long_as_configured() {
     server.stop().await.unwrap_err();
     assert_eq!(start.elapsed().as_secs(), 7);
     assert_eq!(client.ends().await, End::Closed);
+}
+
+/// Never comes to the end of its shutdown.
+struct Hanging(Diary);
+
+impl Application for Hanging {
+    async fn call(&self, _: Environ, start: StartResponse) -> rwgi::Result<Finished> {
+        start.respond(StatusCode::OK, (), "")
+    }
+
+    async fn shutdown(&self) {
+        self.0.note("shutdown");
+        std::future::pending().await
+    }
+}
+
+// Evidence: REQ-LIFE-16
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_does_not_end_is_given_up_in_time() {
+    let diary = Diary::default();
+    let config = Config { shutdown_timeout: Some(Duration::from_secs(7)), ..Config::default() };
+    let (_dial, server) = serve_on_pipes(Hanging(diary.clone()), config).await;
+    let start = Instant::now();
+    // All exchanges ended in time, and that is what its result is about (REQ-LIFE-13).
+    within("the server to stop", server.stop()).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 7);
+    assert_eq!(diary.read(), ["shutdown"]);
+}
+
+#[tokio::test]
+async fn an_access_log_that_nobody_reads_does_not_keep_the_server() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unread.log");
+    let _ = std::fs::remove_file(&path);
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    // For both, so that neither end waits for the other (fifo(7)).
+    let unread = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let config = Config { access_log: Some(path), ..Config::default() };
+    let server = serve_with(Living::new(), config).await;
+    let mut client = connect(&server).await;
+    // More than the 64 KiB that a pipe holds.
+    for _ in 0..16 {
+        client.request(request(&format!("/{}", "a".repeat(10_000)))).await;
+    }
+    drop(client);
+    within("the server to stop", server.stop()).await.unwrap();
+    drop(unread);
 }
 
 // Evidence: REQ-LIFE-02, REQ-LIFE-03, REQ-LIFE-04, REQ-LIFE-12

@@ -329,6 +329,8 @@ pub const ALL: &[Requirement] = &[
         sentence: "A server MUST cancel the exchanges that outlast the period of grace and abort their responses." },
     Requirement { id: "REQ-LIFE-11", level: Level::Must, party: Party::Server, chapter: "lifespan", rfc: "",
         sentence: "A server MUST call `shutdown` exactly once, after the last exchange has ended." },
+    Requirement { id: "REQ-LIFE-16", level: Level::Should, party: Party::Server, chapter: "lifespan", rfc: "",
+        sentence: "A server SHOULD wait for the end of `shutdown` only as long as a limit of its own allows." },
     Requirement { id: "REQ-LIFE-12", level: Level::Must, party: Party::Server, chapter: "lifespan", rfc: "",
         sentence: "A server MUST NOT call `shutdown` where `startup` failed." },
     Requirement { id: "REQ-LIFE-13", level: Level::Should, party: Party::Server, chapter: "lifespan", rfc: "",

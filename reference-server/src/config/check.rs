@@ -87,6 +87,11 @@ impl Config {
             "0; write off for no limit".to_owned(),
         );
         unless(
+            self.shutdown_timeout.is_none_or(|time| !time.is_zero()),
+            "shutdown_timeout",
+            "0; write off for no limit".to_owned(),
+        );
+        unless(
             self.certificate_watch.is_none_or(|pause| !pause.is_zero()),
             "certificate_watch",
             "0; write off to look at the files on SIGHUP alone".to_owned(),
@@ -137,6 +142,7 @@ impl Config {
             ("linger", Some(self.linger)),
             ("announce", Some(self.announce)),
             ("grace", Some(self.grace)),
+            ("shutdown_timeout", self.shutdown_timeout),
             ("websocket_ping", Some(self.websocket_ping)),
             ("websocket_patience", Some(self.websocket_patience)),
             ("certificate_watch", self.certificate_watch),
@@ -184,7 +190,7 @@ mod tests {
     #[test]
     fn each_nonsense_is_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 30] = [
+        let changes: [(&str, Change); 31] = [
             ("bind", |config| config.bind = Vec::new()),
             ("bind is \"localhost\", which has no port", |config| {
                 config.bind = vec!["localhost".to_owned()];
@@ -219,6 +225,7 @@ mod tests {
                 config.idle_timeout = LONGEST + Duration::from_secs(1);
             }),
             ("connection_age", |config| config.connection_age = Some(Duration::MAX)),
+            ("shutdown_timeout", |config| config.shutdown_timeout = Some(Duration::ZERO)),
         ];
         for (name, change) in changes {
             let mut config = Config::default();

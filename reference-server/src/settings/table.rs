@@ -112,6 +112,7 @@ pub(crate) static TABLE: &[Setting] = &[
     setting(TIME, "linger", "TIME", "How long a closing connection reads on, so that the client can read its answer", |c| Slot::Time(&mut c.linger)),
     setting(TIME, "announce", "TIME", "How long to serve on after being told to stop, while the server says that it is not ready", |c| Slot::Time(&mut c.announce)),
     setting(TIME, "grace", "TIME", "How long exchanges may go on after the server was told to stop", |c| Slot::Time(&mut c.grace)),
+    setting(TIME, "shutdown_timeout", "TIME", "How long the application's shutdown may take, or off", |c| Slot::MaybeTime(&mut c.shutdown_timeout)),
 
     setting(FILES, "static", "PREFIX=FOLDER", "Files that are served beside the application, as /static=./public; may be given more than once", |c| Slot::Owns(&mut c.static_folders)),
 

@@ -16,6 +16,9 @@ use rwgi_wsgi::{AsgiApplication, WsgiApplication};
 use crate::lifecycle::Lifecycle;
 use crate::options::Options;
 
+/// Longer than anybody waits for the end of a process.
+const A_DAY: Duration = Duration::from_secs(86_400);
+
 /// How long the end waits for threads of Python that the period of grace did not end.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -122,6 +125,9 @@ fn run(
         // It answers for all its processes, and each tells it by a socket of its own.
         config.admin = admin.map(|path| format!("unix:{path}"));
     }
+    // What still runs, the lifespan and the threads have the period of grace each, within the application's shutdown.
+    let least = config.grace.saturating_mul(3).min(A_DAY);
+    config.shutdown_timeout = config.shutdown_timeout.map(|most| most.max(least));
     let blocking_threads = config.blocking_threads.max(1);
     let application = StaticFiles::new(hosted, &config.static_folders)?;
     let mut server = Server::new(application).config(config);
