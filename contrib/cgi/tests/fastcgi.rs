@@ -338,6 +338,28 @@ async fn answers_that_nobody_reads_hold_the_web_server_back() {
     assert!(sent < records.len() / 2, "{sent} octets were taken and nobody read the answers");
 }
 
+/// Never comes to the end of its shutdown.
+struct Hanging;
+
+impl Application for Hanging {
+    async fn call(&self, _: Environ, start: StartResponse) -> rwgi::Result<Finished> {
+        start.respond(StatusCode::OK, (), "")
+    }
+
+    async fn shutdown(&self) {
+        std::future::pending().await
+    }
+}
+
+// Evidence: REQ-LIFE-16
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_does_not_end_is_given_up_in_time() {
+    let running = serve(Hanging).await;
+    let stopped = running.stop_within(Duration::from_secs(10));
+    let in_time = tokio::time::timeout(Duration::from_secs(3600), stopped).await;
+    assert!(in_time.unwrap(), "there was no exchange to outlast its grace");
+}
+
 // Evidence: REQ-LIFE-14
 #[tokio::test]
 async fn an_application_is_told_that_the_responder_stops() {

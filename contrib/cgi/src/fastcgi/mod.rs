@@ -24,6 +24,9 @@ pub use self::listener::{Inherited, Listener};
 /// How long exchanges may go on after the responder was told to stop: 30 s, as `rwgi-server` has it.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How long the application's shutdown may take (REQ-LIFE-16), as on the reference server.
+const SHUTDOWN: Duration = Duration::from_secs(60);
+
 /// A FastCGI responder.
 ///
 /// ```no_run
@@ -181,7 +184,7 @@ impl<A: Application> Running<A> {
     }
 
     /// Stops: nothing new is accepted (REQ-LIFE-06), applications are told (REQ-LIFE-14), what is under way may end within `grace`, then the application's `shutdown` runs
-    /// (REQ-LIFE-11). Gives whether all ended in time; what did not was cut.
+    /// (REQ-LIFE-11), for a minute at most (REQ-LIFE-16). Gives whether all ended in time; what did not was cut.
     ///
     /// # Cancel safety
     /// None: dropped, nothing new is accepted, and neither the end of the grace nor `shutdown` comes.
@@ -195,8 +198,16 @@ impl<A: Application> Running<A> {
             self.tasks.wait().await;
         }
         let application = Arc::clone(&self.shared.application);
-        if let Err(panic) = tokio::spawn(async move { application.shutdown().await }).await {
-            tracing::error!(%panic, "the application's shutdown panicked");
+        let mut task = tokio::spawn(async move { application.shutdown().await });
+        match tokio::time::timeout(SHUTDOWN, &mut task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(panic)) => tracing::error!(%panic, "the application's shutdown panicked"),
+            Err(_) => {
+                task.abort();
+                tracing::error!(
+                    "the application's shutdown took longer than {SHUTDOWN:?} and was given up"
+                );
+            }
         }
         in_time
     }
