@@ -147,6 +147,24 @@ impl OutgoingBody {
         frame
     }
 
+    /// The content is over, and somebody wants to know of it.
+    fn tell_end(&mut self) {
+        let whole = self.inner.is_end_stream() && self.rest.is_none();
+        if let Some(owed) = self.owed {
+            if owed {
+                self.underway.owe(false);
+            }
+            if !whole {
+                self.underway.note_reset();
+            }
+        }
+        if let Some(seen) = &mut self.underway.observation
+            && whole
+        {
+            seen.ended();
+        }
+    }
+
     /// The content breaks off here.
     #[cold]
     fn failed(&self, error: &Error) {
@@ -201,19 +219,8 @@ impl Drop for OutgoingBody {
         if self.content.as_ref().is_some_and(|content| !content.is_ended()) {
             self.underway.set(LINGER);
         }
-        let whole = self.inner.is_end_stream() && self.rest.is_none();
-        if let Some(owed) = self.owed {
-            if owed {
-                self.underway.owe(false);
-            }
-            if !whole {
-                self.underway.note_reset();
-            }
-        }
-        if let Some(seen) = &mut self.underway.observation
-            && whole
-        {
-            seen.ended();
+        if self.owed.is_some() || self.underway.observation.is_some() {
+            self.tell_end();
         }
     }
 }
