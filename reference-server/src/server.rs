@@ -226,7 +226,7 @@ impl<A: Application> Server<A> {
     /// None, as [`start`](Self::start).
     ///
     /// # Panics
-    /// Outside of a tokio runtime with time enabled.
+    /// Outside of a tokio runtime with time enabled, and with I/O where a transport is [in real time](crate::Transport::in_real_time).
     pub async fn start_on<L: Listener>(
         self,
         listeners: impl IntoIterator<Item = L>,

@@ -1,4 +1,4 @@
-//! What takes time, on sockets and the system's clock: there the deadlines of connections are not the runtime's.
+//! What a silent client is waited for, on sockets and the system's clock: there those deadlines are not the runtime's.
 //!
 //! Rules of this test: it waits for the end of a connection, and asks only whether that came too early.
 
@@ -23,8 +23,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 async fn outwait(config: Config, said: &[&[u8]], time: Duration) -> String {
     let server = Server::new(counting(&Count::default())).bind("127.0.0.1:0").config(config);
     let server = server.start().await.unwrap();
-    let mut client = connect(&server).await;
     let mut start = Instant::now();
+    let mut client = connect(&server).await;
     for part in said {
         start = Instant::now();
         client.send(part).await;

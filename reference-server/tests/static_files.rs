@@ -267,5 +267,10 @@ async fn a_file_whose_date_http_cannot_say_is_served_without_one() {
     let post = client.request("POST /static/a.txt HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!((post.status, post.field("allow")), (405, Some("GET,HEAD")));
     assert_eq!(get(&mut client, "/static/sub", "").await.status, 307);
+    // A directory of that age has no index: it is not there.
+    let bare = folder.join("bare");
+    std::fs::create_dir(&bare).unwrap();
+    std::fs::File::open(&bare).unwrap().set_modified(before).unwrap();
+    assert_eq!(get(&mut client, "/static/bare/", "").await.status, 404);
     server.stop().await.unwrap();
 }

@@ -191,7 +191,6 @@ async fn a_client_that_is_silent_is_asked_and_one_that_is_gone_is_found_out() {
     while let Some(Ok(_)) = within("the end", silent.next()).await {}
 }
 
-// Evidence: REQ-WS-28
 #[tokio::test]
 async fn a_client_may_be_silent_for_as_long_as_the_application_likes() {
     let server = serve(application).await;
@@ -200,6 +199,7 @@ async fn a_client_may_be_silent_for_as_long_as_the_application_likes() {
     assert_eq!(next(&mut socket).await, Message::text("hello"));
 }
 
+// Evidence: REQ-WS-28
 #[tokio::test]
 async fn the_application_learns_how_it_was_closed() {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();

@@ -77,7 +77,7 @@ impl Environ {
         EnvironBuilder::default()
     }
 
-    /// The request's head, in the types of `http`: what the single methods say, in one.
+    /// The request's head as it came, in the types of `http`: what a trusted proxy said is not in it, but in [`scheme`](Self::scheme) and its like.
     #[inline]
     pub fn head(&self) -> &request::Parts {
         self.facts.head()

@@ -93,21 +93,23 @@ impl Writer {
     }
 
     pub(super) fn reopen(&self) {
-        // A queue that is full is being written; the order waits on a thread of its own rather than on the caller's.
-        let orders = self.orders.clone();
-        if let Err(TrySendError::Full(order)) = orders.try_send(Order::Reopen) {
-            std::thread::spawn(move || orders.send(order));
-        }
+        self.order(Order::Reopen);
     }
 
     pub(super) async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
+        self.order(Order::Flush(done));
+        // An error is the writer's end: nothing is left to wait for.
+        let _ = flushed.await;
+    }
+
+    /// A queue that is full is being written, or stuck; the order waits on a thread of its own rather than on the caller's or one that a runtime
+    /// waits for at its end.
+    fn order(&self, order: Order) {
         let orders = self.orders.clone();
-        let sent =
-            tokio::task::spawn_blocking(move || orders.send(Order::Flush(done)).is_ok()).await;
-        if sent.unwrap_or(false) {
-            // An error is the writer's end: nothing is left to wait for.
-            let _ = flushed.await;
+        if let Err(TrySendError::Full(order)) = orders.try_send(order) {
+            // Where there is no thread the order is lost, and whoever waits for it is told so.
+            let _ = std::thread::Builder::new().spawn(move || orders.send(order));
         }
     }
 }

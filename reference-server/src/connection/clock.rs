@@ -1,7 +1,8 @@
 //! The clocks of a server: each has tasks woken at their times, by one timer of the system that a runtime watches as it does a socket.
 //!
-//! Rules of this room: a door; a runtime has one clock; nobody is woken early. A runtime that keeps timers itself reads the time before and
-//! after each wait, and has the kernel set one for the wait: each request would pay for timers that hardly ever fire.
+//! Rules of this room: a door; a server has one clock in each runtime; nobody is woken early, and late by a millisecond at most where the runtime
+//! has time for it. A runtime that keeps timers itself reads the time before and after each wait, and has the kernel set one for the wait: each
+//! request would pay for timers that hardly ever fire.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,7 +29,7 @@ pub(crate) struct Clocks(Mutex<Vec<Kept>>);
 struct Kept {
     runtime: Id,
     clock: Arc<Clock>,
-    _ringing: AbortOnDropHandle<()>,
+    ringing: AbortOnDropHandle<()>,
 }
 
 /// Wakes tasks at their times.
@@ -60,20 +61,22 @@ pub(super) struct Alarm {
 }
 
 /// As far ahead as makes no difference.
-const FAR: Timespec = Timespec { tv_sec: 1 << 40, tv_nsec: 0 };
+const FAR: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 impl Clocks {
-    /// The clock of the runtime that runs this, which watches sockets; none where the system has no timer to give: then the runtime has to
-    /// keep them.
+    /// The clock of the runtime that runs this, which watches sockets; none where there is no descriptor left for its timer: then the runtime
+    /// has to keep this one.
     pub(super) fn current(&self) -> Option<Arc<Clock>> {
         let runtime = Handle::current();
         let mut clocks = self.0.lock();
+        // That of a runtime which has ended rings no more, and its number may be given again.
+        clocks.retain(|kept| !kept.ringing.is_finished());
         if let Some(kept) = clocks.iter().find(|kept| kept.runtime == runtime.id()) {
             return Some(Arc::clone(&kept.clock));
         }
         let clock = Arc::new(Clock::new().ok()?);
         let ringing = AbortOnDropHandle::new(runtime.spawn(Arc::clone(&clock).ring()));
-        clocks.push(Kept { runtime: runtime.id(), clock: Arc::clone(&clock), _ringing: ringing });
+        clocks.push(Kept { runtime: runtime.id(), clock: Arc::clone(&clock), ringing });
         Some(clock)
     }
 }
@@ -143,11 +146,12 @@ impl Clock {
     }
 
     fn ring_at(&self, time: Instant) {
-        // No time at all would silence it.
-        let wait = time.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+        let wait = time.saturating_duration_since(Instant::now()).min(FAR);
+        // What falls into one millisecond is rung for at once. No time at all would silence it.
+        let wait = Duration::from_millis(wait.as_millis() as u64 + 1);
         let once = Itimerspec {
             it_interval: Timespec::default(),
-            it_value: Timespec::try_from(wait).unwrap_or(FAR),
+            it_value: Timespec::try_from(wait).expect("a century is in range"),
         };
         timerfd_settime(&self.bell, TimerfdTimerFlags::empty(), &once)
             .expect("a timer of ours is given a time that is in range");

@@ -84,7 +84,7 @@ pub(super) async fn drive<T: Transport>(
     wire: &WireHandle<T>,
     shared: &Shared,
     state: &State,
-    mut timer: Timer,
+    timer: &mut Timer,
     old: Option<Instant>,
     renews: bool,
     mut reset: Pin<&mut impl Future<Output = ()>>,
@@ -169,7 +169,7 @@ pub(super) async fn drive<T: Transport>(
         };
         if blocked {
             wait.pause();
-            if wait.poll_stalled(cx, sent, &shared.config, &mut timer).is_ready() {
+            if wait.poll_stalled(cx, sent, &shared.config, timer).is_ready() {
                 return Poll::Ready(End::CutOff(DOES_NOT_READ));
             }
         }
@@ -188,7 +188,7 @@ pub(super) async fn drive<T: Transport>(
         // Only where hyper waits does the watch know what it has parsed.
         let waits = state.waits();
         let rested = || waits && state.has_begun();
-        let silence = wait.poll(cx, state, &shared.config, &mut timer, rested);
+        let silence = wait.poll(cx, state, &shared.config, timer, rested);
         if !waits {
             wait.pause();
         }

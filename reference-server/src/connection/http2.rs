@@ -270,7 +270,7 @@ pub(super) async fn drive<T: Transport>(
     wire: &WireHandle<T>,
     shared: &Shared,
     state: &Arc<State>,
-    mut timer: Timer,
+    timer: &mut Timer,
     old: Option<Instant>,
 ) -> End {
     let streams = Streams::default();
@@ -356,12 +356,12 @@ pub(super) async fn drive<T: Transport>(
         }
         if !blocked && !state.owes() {
             wait.go_on();
-        } else if wait.poll_stalled(cx, sent, &shared.config, &mut timer).is_ready() {
+        } else if wait.poll_stalled(cx, sent, &shared.config, timer).is_ready() {
             return Poll::Ready(End::CutOff(DOES_NOT_READ));
         }
         if state.owes() {
             let look = running.cut(shared.config.write_timeout, cx);
-            wait.look_at(look, cx, &mut timer);
+            wait.look_at(look, cx, timer);
         }
         if state.served().wrapping_sub(looked) >= LOOK {
             looked = state.served();
@@ -383,13 +383,13 @@ pub(super) async fn drive<T: Transport>(
             timer.reset(Instant::now() + PARTING);
         }
         if parting {
-            return Pin::new(&mut timer).poll(cx).map(|()| End::Silent(Phase::Idle));
+            return Pin::new(&mut *timer).poll(cx).map(|()| End::Silent(Phase::Idle));
         }
         let rested = || {
             wire.lock().rest();
             false
         };
-        if wait.poll(cx, state, &shared.config, &mut timer, rested).is_ready() {
+        if wait.poll(cx, state, &shared.config, timer, rested).is_ready() {
             // The client is told first, so that a request it sends at this moment is not lost without a word.
             parting = true;
             Pin::new(&mut http).graceful_shutdown();

@@ -108,12 +108,15 @@ const DOES_NOT_READ: &str = "the client does not read what it asked for";
 /// What it takes to serve requests is in a box, and is given back while a client on HTTP/1.1 rests.
 pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
     let _open = shared.observer.connection();
-    let Some((protocol, mut octets)) = sniff(&mut transport, &shared).await else { return };
-    let old = wait::old(&shared.config);
     let clock = if transport.in_real_time() { shared.clocks.current() } else { None };
+    let first_byte = Instant::now() + shared.config.first_byte_timeout;
+    let mut timer = Timer::new(clock.as_ref(), first_byte);
+    let sniffed = sniff(&mut transport, &mut timer, &shared).await;
+    let Some((protocol, mut octets)) = sniffed else { return };
+    let old = wait::old(&shared.config);
     let (mut first, mut vectored) = (Phase::Fresh, true);
     loop {
-        let timer = Timer::new(clock.as_ref(), Instant::now() + shared.config.first_byte_timeout);
+        let timer = &mut timer;
         let requests = requests(transport, octets, protocol, first, vectored, timer, old, &shared);
         let paused = Box::pin(requests).await;
         first = Phase::Idle;
@@ -126,7 +129,8 @@ pub(crate) async fn serve<T: Transport>(mut transport: T, shared: Arc<Shared>) {
             }
             None => return,
         };
-        octets = match rest(&mut transport, Timer::new(clock.as_ref(), until), &shared).await {
+        timer.reset(until);
+        octets = match rest(&mut transport, timer, &shared).await {
             Rested::Woken(octets) => octets,
             Rested::Over => return Box::pin(part(transport, false, &shared.config)).await,
             Rested::Broken(error) => {
@@ -146,7 +150,7 @@ async fn requests<T: Transport>(
     protocol: Protocol,
     first: Phase,
     vectored: bool,
-    timer: Timer,
+    timer: &mut Timer,
     old: Option<Instant>,
     shared: &Shared,
 ) -> Option<(T, Option<Instant>)> {

@@ -31,7 +31,11 @@ pub(super) enum Rested {
 }
 
 /// Waits for the client's next request, until the timer fires at most.
-pub(super) async fn rest<T: Transport>(transport: &mut T, timer: Timer, shared: &Shared) -> Rested {
+pub(super) async fn rest<T: Transport>(
+    transport: &mut T,
+    timer: &mut Timer,
+    shared: &Shared,
+) -> Rested {
     let mut octets = BytesMut::new();
     let read = tokio::select! {
         biased;

@@ -4,10 +4,11 @@
 //! refuse; the wait has a deadline from the first moment, and ends with the server.
 
 use bytes::{Bytes, BytesMut};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::Shared;
 use super::rest::read_some;
+use super::timer::Timer;
 use crate::transport::Transport;
 
 /// The preface of HTTP/2.
@@ -20,9 +21,11 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// Reads until the protocol is known; `None` where the client left, was silent for too long, or the server stops.
+/// Reads until the protocol is known; `None` where the client left, was silent for too long, or the server stops. The timer is set to when the
+/// first octet has to be there.
 pub(super) async fn sniff<T: Transport>(
     transport: &mut T,
+    timer: &mut Timer,
     shared: &Shared,
 ) -> Option<(Protocol, Bytes)> {
     // Agreed on with TLS: whoever says the one and speaks the other is told so by the one.
@@ -34,22 +37,23 @@ pub(super) async fn sniff<T: Transport>(
     let stopping = shared.stop.patience_over();
     tokio::pin!(stopping);
     let mut octets = BytesMut::new();
-    let mut deadline = Instant::now() + shared.config.first_byte_timeout;
     loop {
         let read = tokio::select! {
             biased;
-            read = timeout_at(deadline, read_some(transport, &mut octets)) => read,
+            read = read_some(transport, &mut octets) => Some(read),
+            () = &mut *timer => None,
             () = &mut stopping => return None,
         };
-        if read.is_err() && !octets.is_empty() {
+        let read = match read {
+            Some(Ok(read @ 1..)) => read,
             // Half a preface is half a head of HTTP/1.1 as well, which knows what to say to who is late.
-            return Some((Protocol::Http1, octets.freeze()));
-        }
-        // Silence and departure end alike: there is nobody to answer.
-        let Ok(Ok(read @ 1..)) = read else { return None };
+            None if !octets.is_empty() => return Some((Protocol::Http1, octets.freeze())),
+            // Silence and departure end alike: there is nobody to answer.
+            _ => return None,
+        };
         if octets.len() == read {
             // In total for the preface, so that one octet at a time does not help.
-            deadline = Instant::now() + shared.config.head_timeout;
+            timer.reset(Instant::now() + shared.config.head_timeout);
         }
         if let Some(protocol) = agreed {
             return Some((protocol, octets.freeze()));

@@ -8,6 +8,7 @@
 mod folders;
 mod undated;
 
+use std::io::ErrorKind::{NotFound, PermissionDenied};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -130,8 +131,14 @@ async fn serve(
         Some(date) => settle_range(&mut head.headers, date),
         // Other methods, and directories that lack their slash, are refused or sent elsewhere without a look at the file.
         None if matches!(head.method, Method::GET | Method::HEAD) && found.is_named => {
-            let response = undated::whole(&found.file).await?;
-            return start.forward(finished(response, &prefix));
+            return match undated::whole(&found.file).await {
+                Ok(response) => start.forward(finished(response, &prefix)),
+                // As tower-http has it: a directory without an index, a file that may not be read.
+                Err(error) if matches!(error.kind(), NotFound | PermissionDenied) => {
+                    not_found(start)
+                }
+                Err(error) => Err(error.into()),
+            };
         }
         None => {}
     }

@@ -231,7 +231,11 @@ pub fn run<A: Application>(application: A, socket: Inherited) -> ExitCode {
         .build()
         .map_err(Error::from)
         .and_then(|runtime| {
-            runtime.block_on(async { FastCgi::new(application).serve(socket.listen()?).await })
+            let served =
+                runtime.block_on(async { FastCgi::new(application).serve(socket.listen()?).await });
+            // A blocking call that never returns must not keep the process.
+            runtime.shutdown_background();
+            served
         });
     match served {
         Ok(()) => ExitCode::SUCCESS,

@@ -178,7 +178,8 @@ class _Parent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for _ in range(self.options.processes):
             self._start()
-        while self.children or self.later:
+        # A signal to stop may have come between a look at `stopping` and an entry in `later`.
+        while self.children or (self.later and not self.stopping):
             left = self.supervisor.alive()
             patience = _LOOK if left is None else min(left, _LOOK)
             select.select([wake, *(c.pipe for c in self.children if c.pipe is not None)], [], [], patience)
